@@ -1,0 +1,1 @@
+"""The detector: torch modules, their configuration and their weights. Nothing of Beam."""

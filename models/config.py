@@ -1,0 +1,72 @@
+"""Every constant of the detector, in one place, stored with its weights."""
+
+from dataclasses import asdict, dataclass, fields
+from typing import Any
+
+
+@dataclass(frozen=True)
+class ArtifactNetConfig:
+    """Shape of the detector and the thresholds of its verdict.
+
+    Attributes:
+      sample_rate: Hz of the audio it takes.
+      segment_samples: samples of a segment (4 s).
+      n_fft: STFT length in samples.
+      hop_length: samples between frames.
+      mask_bound: largest share of the magnitude that can be residual; 0.5 in the paper,
+        since a residual is never most of the signal.
+      unet_channels: width of ArtifactUNet at each level, finest first.
+      unet_stem: down-sampling of its first convolution in frequency and time.
+      hpss_kernel: length of the median filters, in frames and in bins.
+      classifier_channels: width of the CNN at each level.
+      embedding_size: length of the embedding that the CNN's last layer reads.
+      threshold_real: a track is ``real`` when its score is below.
+      threshold_ai: a track is ``ai`` when its score is at least this.
+    """
+
+    sample_rate: int = 44_100
+    segment_samples: int = 176_400
+    n_fft: int = 2048
+    hop_length: int = 512
+    mask_bound: float = 0.5
+    unet_channels: tuple[int, ...] = (24, 48, 96, 192, 320)
+    unet_stem: tuple[int, int] = (4, 2)
+    hpss_kernel: int = 17
+    classifier_channels: tuple[int, ...] = (24, 56, 88, 120, 136)
+    embedding_size: int = 64
+    threshold_real: float = 0.5
+    threshold_ai: float = 0.5
+
+    @property
+    def segment_seconds(self) -> float:
+        """Length of a segment in seconds."""
+        return self.segment_samples / self.sample_rate
+
+    @property
+    def bins(self) -> int:
+        """Frequency bins of the magnitude, 0 Hz and Nyquist included."""
+        return self.n_fft // 2 + 1
+
+    @property
+    def frames(self) -> int:
+        """Frames of one segment's magnitude."""
+        return 1 + self.segment_samples // self.hop_length
+
+    def to_json(self) -> dict[str, Any]:
+        """Plain fields, as stored in the header of the weights file."""
+        return asdict(self)
+
+    @classmethod
+    def from_json(cls, stored: dict[str, Any]) -> "ArtifactNetConfig":
+        """Read stored fields back.
+
+        Raises:
+          ValueError: a field is unknown or missing.
+        """
+        known = {field.name for field in fields(cls)}
+        if set(stored) != known:
+            raise ValueError(f"configuration fields differ: {sorted(known ^ set(stored))}")
+        values: dict[str, Any] = {
+            k: tuple(v) if isinstance(v, list) else v for k, v in stored.items()
+        }
+        return cls(**values)

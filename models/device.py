@@ -1,0 +1,55 @@
+"""Where the detector runs, and how much fits there at once."""
+
+from collections.abc import Callable
+
+import torch
+from torch import Tensor
+
+SEGMENT_BYTES = 96 << 20
+"""Peak device memory of one segment between STFT and score."""
+
+CPU_SEGMENTS = 4
+"""Segments per batch on a CPU: more gains nothing there and costs memory."""
+
+MAX_SEGMENTS = 128
+
+
+def pick_device(name: str = "auto") -> torch.device:
+    """``auto`` is CUDA where it is present, else the CPU; other names are torch's.
+
+    Raises:
+      ValueError: the device is unknown or not there.
+    """
+    if name == "auto":
+        return torch.device("cuda" if torch.cuda.is_available() else "cpu")
+    try:
+        device = torch.device(name)
+        torch.empty(0, device=device)
+    except (RuntimeError, AssertionError) as error:
+        reason = str(error).splitlines()[0]
+        raise ValueError(f"device {name!r} can't be used here: {reason}") from error
+    return device
+
+
+def segments_that_fit(device: torch.device) -> int:
+    """Segments per batch: half of the free memory of a GPU, a fixed few on a CPU."""
+    if device.type != "cuda":
+        return CPU_SEGMENTS
+    free, _ = torch.cuda.mem_get_info(device)
+    return max(1, min(MAX_SEGMENTS, free // 2 // SEGMENT_BYTES))
+
+
+def halving_on_oom(compute: Callable[[Tensor], Tensor], batch: Tensor) -> Tensor:
+    """``compute(batch)``, in halves of the first dimension when the device runs out of memory.
+
+    Raises:
+      torch.OutOfMemoryError: a single segment does not fit.
+    """
+    try:
+        return compute(batch)
+    except torch.OutOfMemoryError:
+        if len(batch) == 1:
+            raise
+    if batch.device.type == "cuda":
+        torch.cuda.empty_cache()
+    return torch.cat([halving_on_oom(compute, half) for half in batch.chunk(2)])

@@ -1,0 +1,94 @@
+"""Weights and configuration on disk: safetensors, never pickle.
+
+Enters: a torch module with its configuration as plain JSON fields. Leaves: one
+``.safetensors`` file, whose header carries the configuration and whose tensors are
+half precision where ``half`` asks for it. Reading goes the other way and checks every
+name and shape, because a weights file is untrusted input.
+"""
+
+import hashlib
+import json
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any, TypeVar
+
+import torch
+from safetensors import SafetensorError, safe_open
+from safetensors.torch import save
+from torch import nn
+
+ModuleT = TypeVar("ModuleT", bound=nn.Module)
+
+
+class WeightsError(ValueError):
+    """A weights file can't be used; the message says which and why."""
+
+
+def save_module(
+    module: nn.Module, config: dict[str, Any], path: Path, *, half: bool = False
+) -> str:
+    """Write ``module`` and ``config`` to ``path`` by way of a temporary name.
+
+    Args:
+      module: its state dict is stored, contiguous and on the CPU.
+      config: JSON-serialisable fields that rebuild the module.
+      path: target file.
+      half: store floating-point tensors as float16 (they load as float32).
+
+    Returns:
+      The model id of the file, see :func:`model_id`.
+    """
+    tensors = {
+        name: (tensor.half() if half and tensor.is_floating_point() else tensor).cpu().contiguous()
+        for name, tensor in module.state_dict().items()
+    }
+    content = save(tensors, metadata={"config": json.dumps(config, sort_keys=True)})
+    path.parent.mkdir(parents=True, exist_ok=True)
+    partial = path.with_name(path.name + ".partial")
+    partial.write_bytes(content)
+    partial.replace(path)
+    return model_id(path)
+
+
+def model_id(path: Path) -> str:
+    """First 16 hex digits of the SHA-256 of the file: weights, configuration, thresholds."""
+    return hashlib.sha256(path.read_bytes()).hexdigest()[:16]
+
+
+def load_module(
+    build: Callable[[dict[str, Any]], ModuleT], path: Path
+) -> tuple[ModuleT, dict[str, Any]]:
+    """Rebuild a module from ``path``.
+
+    Args:
+      build: makes the module from the stored configuration.
+      path: a file written by :func:`save_module`.
+
+    Returns:
+      The module (float32, on the CPU) and the stored configuration.
+
+    Raises:
+      WeightsError: missing file, not safetensors, no configuration in the header, or
+        tensors that don't fit the module.
+    """
+    if not path.is_file():
+        raise WeightsError(f"{path}: no such weights file")
+    try:
+        with safe_open(path, framework="pt") as file:
+            header = file.metadata() or {}
+            config = json.loads(header["config"])
+            module = build(config)
+            tensors = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118
+    except SafetensorError as error:
+        raise WeightsError(f"{path}: not a readable safetensors file ({error})") from error
+    except (KeyError, TypeError, ValueError) as error:
+        raise WeightsError(f"{path}: the header holds no usable configuration ({error})") from error
+    expected = {name: tensor.shape for name, tensor in module.state_dict().items()}
+    found = {name: tensor.shape for name, tensor in tensors.items()}
+    if expected != found:
+        wrong = sorted(name for name in expected | found if expected.get(name) != found.get(name))
+        raise WeightsError(f"{path}: tensors don't fit the configuration: {', '.join(wrong[:5])}")
+    module.load_state_dict(
+        {n: t.to(torch.float32) if t.is_floating_point() else t for n, t in tensors.items()}
+    )
+    return module, config

@@ -1,0 +1,25 @@
+"""Classifier stage: the CNN over the forensic channels, by RunInference.
+
+Enters: ``SegmentBatch[Tensor]``, channels ``[segments, 7, bins, frames]``. Leaves:
+``SegmentBatch[SegmentScores]``, off the device.
+"""
+
+import apache_beam as beam
+from apache_beam.ml.inference.base import RunInference
+
+from transforms.detector_stages import Detector, DetectorOptions
+from transforms.model_handler import DetectorStageHandler
+from transforms.records import SegmentBatch
+
+
+class Classify(beam.PTransform):
+    """P(AI), embedding and channel statistics of each segment."""
+
+    def __init__(self, options: DetectorOptions) -> None:
+        super().__init__()
+        self._options = options
+
+    def expand(self, batches: beam.PCollection[SegmentBatch]) -> beam.PCollection[SegmentBatch]:
+        """Run the CNN."""
+        handler = DetectorStageHandler(self._options, "classify", Detector.scores)
+        return batches | "SegmentClassifier" >> RunInference(handler)

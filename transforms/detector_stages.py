@@ -1,0 +1,106 @@
+"""The detector cut into the steps between which a job may look.
+
+Enters: :class:`DetectorOptions`, which name the weights and the device. Leaves: a
+:class:`Detector` whose methods are the pure functions of the model stages, on payloads
+whose tensors stay on the device. The DoFns and ``artifactnet score`` call these same
+methods; a process loads each detector once.
+"""
+
+from dataclasses import dataclass
+from functools import lru_cache
+from pathlib import Path
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor
+
+from models.artifactnet import SHIPPED_WEIGHTS, ArtifactNet, load_detector
+from models.config import ArtifactNetConfig
+from models.device import halving_on_oom, pick_device, segments_that_fit
+from models.forensic_channels import channel_statistics, forensic_channels
+from models.hpss import hpss
+from transforms.records import ResidualSpectra, SegmentScores, SeparatedSpectra
+
+
+@dataclass(frozen=True)
+class DetectorOptions:
+    """Which detector runs where.
+
+    Attributes:
+      weights: safetensors file; it must exist on every worker.
+      device: ``auto``, ``cpu``, ``cuda`` ...
+      threads: CPU threads of torch in one process; 0 leaves torch's own choice.
+    """
+
+    weights: Path = SHIPPED_WEIGHTS
+    device: str = "auto"
+    threads: int = 0
+
+
+class Detector:
+    """The model stages as functions."""
+
+    def __init__(self, network: ArtifactNet, model_id: str, device: torch.device) -> None:
+        # Channels last is a fifth faster on a CPU than torch's default layout.
+        self.network = network.to(device).to(memory_format=torch.channels_last)
+        self.model_id = model_id
+        self.device = device
+        self.segments_per_batch = segments_that_fit(device)
+
+    @property
+    def config(self) -> ArtifactNetConfig:
+        """The configuration stored with the weights."""
+        return self.network.config
+
+    @torch.inference_mode()
+    def magnitude(self, audio: NDArray[np.float32]) -> Tensor:
+        """STFT magnitude ``[segments, bins, frames]`` of audio ``[segments, samples]``."""
+        return self.network.stft(torch.from_numpy(audio).to(self.device))
+
+    @torch.inference_mode()
+    def residual(self, magnitude: Tensor) -> ResidualSpectra:
+        """ArtifactUNet residual of a magnitude ``[segments, bins, frames]``."""
+        return ResidualSpectra(magnitude, halving_on_oom(self.network.unet, magnitude))
+
+    @torch.inference_mode()
+    def separate(self, spectra: ResidualSpectra) -> SeparatedSpectra:
+        """Harmonic and percussive parts of the residual."""
+        harmonic, percussive = hpss(spectra.residual, self.config.hpss_kernel)
+        return SeparatedSpectra(spectra.magnitude, spectra.residual, harmonic, percussive)
+
+    @torch.inference_mode()
+    def channels(self, spectra: SeparatedSpectra) -> Tensor:
+        """Forensic channels ``[segments, 7, bins, frames]``."""
+        return forensic_channels(
+            spectra.magnitude, spectra.residual, spectra.harmonic, spectra.percussive
+        )
+
+    @torch.inference_mode()
+    def scores(self, channels: Tensor) -> SegmentScores:
+        """P(AI), embedding and channel statistics of each segment, back on the CPU.
+
+        Raises:
+          ValueError: the detector returned something that is no probability.
+        """
+        logit, embedding = self.network.classifier(channels)
+        p_ai = torch.sigmoid(logit).cpu().numpy()
+        if not np.isfinite(p_ai).all():
+            raise ValueError("the detector returned NaN")
+        return SegmentScores(
+            p_ai, embedding.cpu().numpy(), channel_statistics(channels).cpu().numpy()
+        )
+
+
+@lru_cache(maxsize=2)
+def detector_of(options: DetectorOptions) -> Detector:
+    """The detector of this process for ``options``.
+
+    Raises:
+      WeightsError: the weights can't be used.
+      ValueError: the device can't be used.
+    """
+    if options.threads:
+        torch.set_num_threads(options.threads)
+    network, model_id = load_detector(options.weights)
+    return Detector(network, model_id, pick_device(options.device))

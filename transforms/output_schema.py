@@ -1,0 +1,147 @@
+"""The schemas of what an audit writes, and the rows that fit them.
+
+Enters: results of the verdict stage. Leaves: dictionaries for Parquet. This module is the
+one place where columns of ``tracks/``, ``segments/`` and ``errors/`` are named.
+"""
+
+from collections.abc import Iterator
+from dataclasses import asdict
+from typing import Any
+
+import pyarrow as pa
+
+from models.forensic_channels import CHANNELS
+from transforms.manifest_layout import ManifestLayout
+from transforms.records import AuditedTrack, ErrorRow
+
+TRACK_FIELDS = (
+    pa.field("track_id", pa.string(), nullable=False),
+    pa.field("uri", pa.string(), nullable=False),
+    pa.field("verdict", pa.string(), nullable=False),
+    pa.field("p_ai", pa.float64(), nullable=False),
+    pa.field("p_ai_spread", pa.float64(), nullable=False),
+    pa.field(
+        "codec_scores",
+        pa.list_(pa.struct([("codec", pa.string()), ("p_ai", pa.float64())])),
+        nullable=False,
+    ),
+    pa.field("codec_drift", pa.float64()),
+    pa.field("segments", pa.int32(), nullable=False),
+    pa.field("threshold_real", pa.float64(), nullable=False),
+    pa.field("threshold_ai", pa.float64(), nullable=False),
+    pa.field("model_id", pa.string(), nullable=False),
+    pa.field("sha256", pa.string(), nullable=False),
+    pa.field("container", pa.string(), nullable=False),
+    pa.field("codec", pa.string(), nullable=False),
+    pa.field("sample_rate", pa.int32(), nullable=False),
+    pa.field("channels", pa.int32(), nullable=False),
+    pa.field("duration", pa.float64(), nullable=False),
+    pa.field("notes", pa.list_(pa.string()), nullable=False),
+    pa.field("label", pa.string()),
+    pa.field("generator", pa.string()),
+    pa.field("source", pa.string()),
+    pa.field("bench_origin", pa.string()),
+    pa.field("other_columns", pa.string()),
+)
+
+SEGMENT_SCHEMA = pa.schema(
+    [
+        pa.field("track_id", pa.string(), nullable=False),
+        pa.field("codec", pa.string(), nullable=False),
+        pa.field("start", pa.float64(), nullable=False),
+        pa.field("p_ai", pa.float32(), nullable=False),
+        *(
+            pa.field(f"{channel}_{statistic}", pa.float32(), nullable=False)
+            for channel in CHANNELS
+            for statistic in ("mean", "std")
+        ),
+        pa.field("embedding", pa.list_(pa.float32()), nullable=False),
+    ]
+)
+
+ERROR_SCHEMA = pa.schema(
+    [
+        pa.field("track_id", pa.string()),
+        pa.field("uri", pa.string()),
+        pa.field("stage", pa.string(), nullable=False),
+        pa.field("error_class", pa.string(), nullable=False),
+        pa.field("message", pa.string(), nullable=False),
+    ]
+)
+
+
+def carried_names(layout: ManifestLayout) -> dict[str, str]:
+    """Output name of each carried column: its own, or ``manifest_...`` where that is taken."""
+    taken = {field.name for field in TRACK_FIELDS}
+    names = {}
+    for name, _ in layout.carried:
+        output = name
+        while output in taken:
+            output = f"manifest_{output}"
+        names[name] = output
+        taken.add(output)
+    return names
+
+
+def track_schema(layout: ManifestLayout) -> pa.schema:
+    """Schema of ``tracks/``: ``TRACK_FIELDS``, then the columns carried from the manifest."""
+    names = carried_names(layout)
+    carried = [pa.field(names[name], kind) for name, kind in layout.carried]
+    return pa.schema([*TRACK_FIELDS, *carried])
+
+
+def track_record(
+    audited: AuditedTrack,
+    names: dict[str, str],
+    model_id: str,
+    threshold_real: float,
+    threshold_ai: float,
+) -> dict[str, Any]:
+    """The row of ``tracks/``."""
+    track, row, verdict = audited.track, audited.track.row, audited.verdict
+    assert track.info is not None, "a scored track has been decoded"
+    return {
+        "track_id": row.track_id,
+        "uri": row.uri,
+        "verdict": verdict.verdict,
+        "p_ai": verdict.p_ai,
+        "p_ai_spread": verdict.p_ai_spread,
+        "codec_scores": [{"codec": c, "p_ai": score} for c, score in verdict.codec_scores],
+        "codec_drift": verdict.codec_drift,
+        "segments": len(audited.segments) // len(verdict.codec_scores),
+        "threshold_real": threshold_real,
+        "threshold_ai": threshold_ai,
+        "model_id": model_id,
+        "sha256": track.sha256,
+        **track.info._asdict(),
+        "notes": list(track.notes),
+        "label": row.label,
+        "generator": row.generator,
+        "source": row.source,
+        "bench_origin": row.bench_origin,
+        "other_columns": row.other_columns or None,
+        **{names[name]: value for name, value in row.carried},
+    }
+
+
+def segment_records(audited: AuditedTrack) -> Iterator[dict[str, Any]]:
+    """The rows of ``segments/``."""
+    for segment in audited.segments:
+        statistics = {
+            f"{channel}_{statistic}": float(value)
+            for channel, values in zip(CHANNELS, segment.statistics, strict=True)
+            for statistic, value in zip(("mean", "std"), values, strict=True)
+        }
+        yield {
+            "track_id": audited.track.row.track_id,
+            "codec": segment.codec,
+            "start": segment.start,
+            "p_ai": segment.p_ai,
+            **statistics,
+            "embedding": segment.embedding.tolist(),
+        }
+
+
+def error_record(error: ErrorRow) -> dict[str, Any]:
+    """The row of ``errors/``."""
+    return asdict(error)

@@ -1,0 +1,107 @@
+"""Read the manifests of a catalogue.
+
+Enters: nothing (the addresses are arguments). Leaves: ``rows``, one
+:class:`~transforms.records.ManifestRow` per usable line with a ``track_id`` of its own, and
+``errors``, one :class:`~transforms.records.ErrorRow` per line that is malformed or repeats a
+``track_id`` (the first line keeps it). Lines go in; no line is lost.
+"""
+
+from collections.abc import Iterable, Iterator
+from typing import Literal, NamedTuple, TypeAlias
+
+import apache_beam as beam
+from apache_beam.metrics import Metrics
+from apache_beam.typehints.decorators import no_annotations
+
+from transforms.audio_errors import DuplicateTrackError, ManifestRowError
+from transforms.manifest_format import read_rows
+from transforms.manifest_layout import ManifestLayout, manifest_row
+from transforms.records import ErrorRow, ManifestRow
+from transforms.stage import NAMESPACE
+
+ERRORS = "errors"
+STAGE = "manifest"
+ManifestErrorOutput: TypeAlias = beam.pvalue.TaggedOutput[Literal["errors"], ErrorRow]
+
+
+class ManifestRows(NamedTuple):
+    """The two outputs of :class:`ReadManifest`."""
+
+    rows: beam.PCollection[ManifestRow]
+    errors: beam.PCollection[ErrorRow]
+
+
+class ParseManifestDoFn(beam.DoFn):
+    """Reads one manifest from start to end."""
+
+    def __init__(self, layout: ManifestLayout) -> None:
+        self._layout = layout
+        self._rows = Metrics.counter(NAMESPACE, "rows_in")
+
+    def process(self, address: str) -> Iterator[ManifestRow | ManifestErrorOutput]:
+        """Yield the rows, and an error row for each line that isn't one."""
+        for raw in read_rows(address):
+            self._rows.inc()
+            if isinstance(raw, ManifestRowError):
+                yield _error(None, None, raw, f"{address} {raw}")
+                continue
+            try:
+                yield manifest_row(raw, address, self._layout)
+            except ManifestRowError as error:
+                track_id, uri = (
+                    value if isinstance(value, str) and value.isprintable() else None
+                    for value in (raw.values.get("track_id"), raw.values.get("uri"))
+                )
+                yield _error(track_id, uri, error, f"{address} line {raw.line}: {error}")
+
+
+def _error(
+    track_id: str | None, uri: str | None, error: Exception, message: str
+) -> ManifestErrorOutput:
+    row = ErrorRow(track_id, uri, STAGE, type(error).__name__, message)
+    return beam.pvalue.TaggedOutput(ERRORS, row)
+
+
+class KeepFirstDoFn(beam.DoFn):
+    """Of the rows that share a ``track_id``, the first line stays."""
+
+    def process(
+        self, group: tuple[str, Iterable[ManifestRow]]
+    ) -> Iterator[ManifestRow | ManifestErrorOutput]:
+        """Yield the first row, and an error row for each other."""
+        first, *others = sorted(group[1], key=lambda row: (row.manifest, row.line))
+        yield first
+        for row in others:
+            message = (
+                f"{row.manifest} line {row.line}: track_id {row.track_id!r} is taken by "
+                f"{first.manifest} line {first.line}"
+            )
+            yield _error(row.track_id, row.uri, DuplicateTrackError(), message)
+
+
+class ReadManifest(beam.PTransform):
+    """Rows of every manifest, each ``track_id`` once."""
+
+    def __init__(self, addresses: Iterable[str], layout: ManifestLayout) -> None:
+        super().__init__()
+        self._addresses = sorted(addresses)
+        self._layout = layout
+
+    @no_annotations  # of transforms with two outputs, Beam knows no type
+    def expand(self, begin: beam.pvalue.PBegin) -> ManifestRows:
+        """Read, then settle duplicates."""
+        parsed = (
+            begin
+            | "Manifests" >> beam.Create(self._addresses)
+            | "Parse"
+            >> beam.ParDo(ParseManifestDoFn(self._layout)).with_outputs(ERRORS, main="rows")
+        )
+        unique = (
+            parsed.rows
+            | "KeyByTrackId"
+            >> beam.WithKeys(lambda row: row.track_id).with_output_types(tuple[str, ManifestRow])
+            | "GroupByTrackId" >> beam.GroupByKey()
+            | "KeepFirst" >> beam.ParDo(KeepFirstDoFn()).with_outputs(ERRORS, main="rows")
+        )
+        errors = (parsed[ERRORS], unique[ERRORS]) | "ManifestErrors" >> beam.Flatten()
+        return ManifestRows(unique.rows, errors)

@@ -1,0 +1,114 @@
+"""Verdict stage: the batches of a track come together and leave as one result.
+
+Enters: ``SegmentBatch[SegmentScores]``. Leaves: :class:`~transforms.records.AuditedTrack` on
+the main output and :class:`~transforms.records.ErrorRow` on the output ``errors``; one of the
+two for every track.
+
+The batches of a track are made by one element of the codec stage, to which this stage is
+fused, so they all reach the same instance within one bundle and no shuffle is needed to
+gather them. A runner that broke the fusion would leave a track incomplete at the end of the
+bundle; that fails the bundle loudly, so that no track is lost.
+"""
+
+from collections.abc import Iterator
+from typing import Literal, TypeAlias
+
+import apache_beam as beam
+from apache_beam.metrics import Metrics
+
+from transforms.detector_stages import DetectorOptions, detector_of
+from transforms.records import (
+    AuditedTrack,
+    ErrorRow,
+    ScoredSegment,
+    SegmentBatch,
+    SegmentScores,
+    StageFailure,
+)
+from transforms.stage import NAMESPACE, StageMetrics, failure
+from transforms.verdict_rule import judge
+
+ERRORS = "errors"
+ErrorOutput: TypeAlias = beam.pvalue.TaggedOutput[Literal["errors"], ErrorRow]
+
+
+def scored_segments(batch: SegmentBatch, scores: SegmentScores) -> Iterator[ScoredSegment]:
+    """The segments of one batch, in order."""
+    for index, start in enumerate(batch.starts):
+        yield ScoredSegment(
+            codec=batch.codec,
+            start=start,
+            p_ai=float(scores.p_ai[index]),
+            embedding=scores.embedding[index],
+            statistics=scores.statistics[index],
+        )
+
+
+def audit_result(
+    batches: list[SegmentBatch[SegmentScores]], threshold_real: float, threshold_ai: float
+) -> AuditedTrack | ErrorRow:
+    """The one result of a track whose batches are all here; the first failure wins."""
+    track = batches[0].track
+    segments: list[ScoredSegment] = []
+    problem: StageFailure | None = None
+    for batch in sorted(batches, key=lambda batch: batch.part):
+        if isinstance(batch.payload, StageFailure):
+            problem = problem or batch.payload
+        else:
+            segments.extend(scored_segments(batch, batch.payload))
+    if problem is None:
+        try:
+            verdict = judge(segments, threshold_real, threshold_ai)
+            return AuditedTrack(track, verdict, tuple(segments))
+        except Exception as error:  # one bad track must not fail the job
+            problem = failure("verdict", track.row.track_id, error)
+    return ErrorRow(
+        track.row.track_id, track.row.uri, problem.stage, problem.error_class, problem.message
+    )
+
+
+class VerdictDoFn(beam.DoFn):
+    """Gathers the batches of each track and decides."""
+
+    def __init__(self, options: DetectorOptions) -> None:
+        self._options = options
+        self._metrics = StageMetrics("verdict")
+        self._tracks = Metrics.counter(NAMESPACE, "tracks")
+        self._errors = Metrics.counter(NAMESPACE, "errors")
+        self._audio_seconds = Metrics.counter(NAMESPACE, "audio_seconds")
+        self._waiting: dict[str, list[SegmentBatch]] = {}
+
+    def start_bundle(self) -> None:
+        """Begin with nothing: a bundle that failed may have left batches behind."""
+        self._waiting = {}
+
+    def process(self, element: SegmentBatch) -> Iterator[AuditedTrack | ErrorOutput]:
+        """Keep a batch; with the last one of its track, yield the result."""
+        batches = self._waiting.setdefault(element.track.row.track_id, [])
+        batches.append(element)
+        if len(batches) < element.parts:
+            return
+        del self._waiting[element.track.row.track_id]
+        config = detector_of(self._options).config
+        with self._metrics.timed():
+            result = audit_result(batches, config.threshold_real, config.threshold_ai)
+        if isinstance(result, ErrorRow):
+            self._errors.inc()
+            yield beam.pvalue.TaggedOutput(ERRORS, result)
+        else:
+            self._tracks.inc()
+            self._audio_seconds.inc(round(len(result.segments) * config.segment_seconds))
+            yield result
+
+    def finish_bundle(self) -> None:
+        """Check that no track is left half-way.
+
+        Raises:
+          RuntimeError: batches are missing, which a fused stage can't do.
+        """
+        if self._waiting:
+            track_id, batches = next(iter(self._waiting.items()))
+            raise RuntimeError(
+                f"track {track_id}: {len(batches)} of {batches[0].parts} batches reached the "
+                "verdict; the runner must keep the stages from decode to verdict fused"
+            )
