@@ -83,16 +83,15 @@ def _open_local(path: str, limits: DecodeLimits) -> io.BufferedReader:
         raise AudioForbiddenError(f"no permission to read {path}") from error
     except OSError as error:
         raise AudioUnreachableError(f"{path}: {error.strerror}") from error
-    file = os.fdopen(descriptor, "rb")
     try:
-        status = os.fstat(file.fileno())
+        status = os.fstat(descriptor)
         if not stat.S_ISREG(status.st_mode):
             raise AudioNotFoundError(f"not a file: {path}")
         _check_size(status.st_size, limits)
     except BaseException:
-        file.close()
+        os.close(descriptor)
         raise
-    return file
+    return os.fdopen(descriptor, "rb")
 
 
 def _download(uri: str, target: BinaryIO, limits: DecodeLimits) -> str:

@@ -28,6 +28,9 @@ CONTAINERS = (
 )
 """Demuxers that may open a track."""
 
+BARE_STREAMS = frozenset(("aac", "ac3", "eac3", "dts", "amr", "mpeg", "mpegts"))
+"""Demuxers of containers that don't state a duration."""
+
 PREROLL_SECONDS = 0.25
 """Decoded and thrown away before a window, so that lossy decoders have settled."""
 
@@ -74,9 +77,13 @@ class PyAVReader:
 
     def _duration(self) -> float:
         stream = self._stream
-        if stream.duration:
+        # Where a stream starts late (a cut file), FFmpeg's duration counts from zero for some
+        # containers and from the start for others, and for bare streams it is a guess from the
+        # bit rate: then the packets are asked.
+        measure = self._start > 0 or self._container.format.name in BARE_STREAMS
+        if stream.duration and not measure:
             return float(stream.duration * self._time_base)
-        if self._container.duration:
+        if self._container.duration and not measure:
             return self._container.duration / av.time_base
         end = 0.0
         try:
