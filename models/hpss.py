@@ -65,8 +65,9 @@ def _running_median(padded: Tensor, size: int) -> Tensor:
 
 def _reflect(x: Tensor, half: int) -> Tensor:
     # scipy's "reflect" repeats the edge sample, which torch's padding modes don't offer.
-    reach = min(half, x.shape[-1])
-    x = torch.cat([x[..., :reach].flip(-1), x, x[..., -reach:].flip(-1)], dim=-1)
+    length = x.shape[-1]
+    reach = min(half, length)
+    x = torch.cat([x[..., :reach].flip(-1), x, x[..., length - reach :].flip(-1)], dim=-1)
     return functional.pad(x, (half - reach, half - reach), mode="replicate") if reach < half else x
 
 

@@ -1,0 +1,40 @@
+import pytest
+import torch
+
+from models.device import CPU_SEGMENTS, halving_on_oom, pick_device, segments_that_fit
+
+
+def test_auto_is_cuda_where_it_is() -> None:
+    assert pick_device("auto").type == ("cuda" if torch.cuda.is_available() else "cpu")
+
+
+@pytest.mark.parametrize("name", ["toaster", "cuda:99"])
+def test_absent_device(name: str) -> None:
+    with pytest.raises(ValueError, match="can't be used here"):
+        pick_device(name)
+
+
+def test_batch_on_a_cpu() -> None:
+    assert segments_that_fit(torch.device("cpu")) == CPU_SEGMENTS
+
+
+def test_out_of_memory_halves_the_batch_and_keeps_the_order() -> None:
+    sizes = []
+
+    def compute(batch: torch.Tensor) -> torch.Tensor:
+        sizes.append(len(batch))
+        if len(batch) > 2:
+            raise torch.OutOfMemoryError("no")
+        return batch * 10
+
+    batch = torch.arange(7)
+    torch.testing.assert_close(halving_on_oom(compute, batch), batch * 10)
+    assert max(size for size in sizes if size <= 2) == 2
+
+
+def test_a_single_segment_that_does_not_fit() -> None:
+    def compute(batch: torch.Tensor) -> torch.Tensor:
+        raise torch.OutOfMemoryError("no")
+
+    with pytest.raises(torch.OutOfMemoryError):
+        halving_on_oom(compute, torch.arange(4))
