@@ -2,8 +2,12 @@
 PYTHON ?= python3.11
 VENV ?= .venv
 OUT ?= out
+# TORCH=cpu installs the CPU build of torch from the index below in place of the CUDA build.
+TORCH ?= cuda
+TORCH_CPU_INDEX ?= https://download.pytorch.org/whl/cpu
 BIN := $(VENV)/bin
 STAMP := $(VENV)/.installed
+export UV_PROJECT_ENVIRONMENT := $(abspath $(VENV))
 
 .PHONY: audit test lint lock clean
 
@@ -19,10 +23,17 @@ lint: $(STAMP)  ## lint, format and types
 	$(BIN)/mypy
 
 # Everything is installed from uv.lock, with hashes; a second environment links from uv's cache.
+CUDA_PACKAGES = $(shell sed -nE 's/^name = "(torch|triton|cuda-.*|nvidia-.*)"$$/\1/p' uv.lock)
+TORCH_VERSION = $(shell sed -n '/^name = "torch"$$/{n;s/^version = "\(.*\)"$$/\1/p;}' uv.lock)
 $(STAMP): pyproject.toml uv.lock .ci/uv.txt
 	test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes -r .ci/uv.txt
-	$(BIN)/uv sync --frozen --inexact --python $(BIN)/python
+ifeq ($(TORCH),cpu)
+	$(BIN)/uv sync --frozen --inexact $(addprefix --no-install-package ,$(CUDA_PACKAGES))
+	$(BIN)/uv pip install --python $(BIN)/python --index-url $(TORCH_CPU_INDEX) --no-deps torch==$(TORCH_VERSION)
+else
+	$(BIN)/uv sync --frozen --inexact
+endif
 	touch $@
 
 lock:  ## after a change of dependencies in pyproject.toml

@@ -34,6 +34,10 @@ COMPLETE_FRACTION = 0.9
 """A window needs this share of its samples; the rest is padded with zeros."""
 
 
+SPARE_FRACTION = 0.1
+"""Share of a window that may stay uncovered."""
+
+
 @dataclass(frozen=True)
 class DecodeLimits:
     """Bounds on what one track may cost.
@@ -106,7 +110,8 @@ OpenReader = Callable[[BinaryIO, Callable[[], None]], AudioReader]
 def plan_windows(duration: float, window_seconds: float, segments: int | None) -> tuple[float, ...]:
     """Choose where windows start: evenly spaced, the first at 0, the last at the end.
 
-    A track too short for ``segments`` windows side by side gets as many as cover it.
+    A track too short for ``segments`` windows side by side gets as many as cover it, but for
+    ``SPARE_FRACTION`` of a window: encoders pad, and a few samples need no window.
 
     Args:
       duration: seconds of sound.
@@ -116,7 +121,7 @@ def plan_windows(duration: float, window_seconds: float, segments: int | None) -
     Returns:
       Starts in seconds, ascending; one start at 0 where the track is no longer than a window.
     """
-    covering = max(1, math.ceil(round(duration / window_seconds, 3)))
+    covering = max(1, math.ceil(duration / window_seconds - SPARE_FRACTION))
     count = covering if segments is None else min(segments, covering)
     last = max(0.0, duration - window_seconds)
     return tuple(float(start) for start in np.linspace(0.0, last, count))

@@ -70,13 +70,14 @@ def read_rows(address: str) -> Iterator[RawRow | ManifestRowError]:
         with FileSystems.open(address, compression_type=CompressionTypes.UNCOMPRESSED) as file:
             yield from _parquet_rows(file, address)
     elif kind:
-        with FileSystems.open(address) as file:
+        with FileSystems.open(address) as source:
+            file = io.BufferedReader(_Raw(source))
             yield from _jsonl_rows(file) if kind == "jsonl" else _csv_rows(file)
     else:
         raise ValueError(f"{address}: not a manifest; its name must end in {', '.join(SUFFIXES)}")
 
 
-def _lines(file: BinaryIO) -> Iterator[bytes | None]:
+def _lines(file: io.BufferedReader) -> Iterator[bytes | None]:
     """Lines of bounded length; ``None`` for one that is longer."""
     while line := file.readline(LONGEST_LINE):
         if len(line) < LONGEST_LINE or line.endswith(b"\n"):
@@ -87,7 +88,7 @@ def _lines(file: BinaryIO) -> Iterator[bytes | None]:
         yield None
 
 
-def _jsonl_rows(file: BinaryIO) -> Iterator[RawRow | ManifestRowError]:
+def _jsonl_rows(file: io.BufferedReader) -> Iterator[RawRow | ManifestRowError]:
     for number, line in enumerate(_lines(file), start=1):
         if line is not None and not line.strip():
             continue
@@ -103,11 +104,9 @@ def _jsonl_rows(file: BinaryIO) -> Iterator[RawRow | ManifestRowError]:
         yield RawRow(number, values)
 
 
-def _csv_rows(file: BinaryIO) -> Iterator[RawRow | ManifestRowError]:
+def _csv_rows(file: io.BufferedReader) -> Iterator[RawRow | ManifestRowError]:
     # Bytes that aren't UTF-8 survive as surrogates and are refused row by row, later.
-    text = io.TextIOWrapper(
-        io.BufferedReader(_Raw(file)), encoding="utf-8-sig", errors="surrogateescape", newline=""
-    )
+    text = io.TextIOWrapper(file, encoding="utf-8-sig", errors="surrogateescape", newline="")
     reader = csv.reader(text, strict=True)
     header: list[str] = []
     while True:
@@ -133,7 +132,7 @@ def _csv_rows(file: BinaryIO) -> Iterator[RawRow | ManifestRowError]:
 
 
 class _Raw(io.RawIOBase):
-    """Lets TextIOWrapper read one of Beam's files, which lack some of its methods."""
+    """A file of Beam's as Python's buffered readers want it; some lack bounded ``readline``."""
 
     def __init__(self, file: BinaryIO) -> None:
         self._file = file

@@ -162,8 +162,8 @@ def _fitting(name: str, value: Any, kind: pa.DataType) -> Any:
     """``value`` as it goes into a column of type ``kind``."""
     if value is None:
         return None
-    if pa.types.is_string(kind) and not isinstance(value, str):
-        return json.dumps(value, default=str)
+    if pa.types.is_string(kind):
+        return value if isinstance(value, str) else json.dumps(value, default=str)
     try:
         return pa.scalar(value, kind).as_py()
     except (pa.ArrowException, OverflowError, ValueError, TypeError) as error:

@@ -69,9 +69,7 @@ def score_piece(name: str) -> mido.MidiFile:
                 track.append(mido.Message("note_on", channel=9, note=42, velocity=45, time=late))
                 rest = TICKS - late
                 for note in notes:
-                    track.append(
-                        mido.Message("note_off", channel=channel, note=note, time=rest)
-                    )
+                    track.append(mido.Message("note_off", channel=channel, note=note, time=rest))
                     rest = 0
                 track.append(mido.Message("note_off", channel=9, note=42, time=rest))
     return file

@@ -94,9 +94,7 @@ def test_wav_changes_nothing() -> None:
 
 def test_missing_encoder_names_the_codec() -> None:
     with pytest.raises(CodecError, match="aac:128k:libfdk_aac"):
-        codec_roundtrip(
-            music(1)[:, 0], 44_100, parse_codec("aac:128k:libfdk_aac"), PyAVBackend()
-        )
+        codec_roundtrip(music(1)[:, 0], 44_100, parse_codec("aac:128k:libfdk_aac"), PyAVBackend())
 
 
 def test_pydub_without_ffmpeg_says_what_to_do(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -304,7 +304,9 @@ def test_header_that_promises_and_holds_nothing(wav) -> None:
     assert failure_of(path)[0] in ("TooShortError", "DamagedAudioError")
 
 
-@pytest.mark.parametrize("name", ["it's \"my\" song #1.wav", "Ænima – 夜に駆ける.wav", "a b/ c%20d.wav"])
+@pytest.mark.parametrize(
+    "name", ['it\'s "my" song #1.wav', "Ænima – 夜に駆ける.wav", "a b/ c%20d.wav"]
+)
 def test_odd_names(wav, name: str) -> None:
     assert decoded(wav(name)).starts
 

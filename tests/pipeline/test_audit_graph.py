@@ -1,0 +1,80 @@
+"""Rows are shuffled; audio and spectrograms never are."""
+
+from pathlib import Path
+
+import apache_beam as beam
+from apache_beam.portability import common_urns
+from apache_beam.runners.portability.fn_api_runner import translations
+
+from pipeline.audit_graph import AuditOptions, build_audit
+from transforms.detector_stages import DetectorOptions
+from transforms.manifest_layout import ManifestLayout
+from transforms.write_parquet import OutputOptions
+
+SHUFFLES = {
+    common_urns.primitives.GROUP_BY_KEY.urn,
+    common_urns.composites.RESHUFFLE.urn,
+    common_urns.combine_components.COMBINE_PER_KEY_MERGE_ACCUMULATORS.urn,
+}
+FUSED = ("Decode", "Codec", "Stft", "Residual", "Hpss", "Features", "Classify", "Verdict")
+
+
+def audit_proto(tmp_path: Path, tiny_weights: Path):
+    output = OutputOptions(str(tmp_path), "run", ManifestLayout(), "id", 0.5, 0.5)
+    options = AuditOptions(("m.jsonl",), output, DetectorOptions(tiny_weights))
+    pipeline = beam.Pipeline("FnApiRunner")
+    build_audit(pipeline, options)
+    return pipeline.to_runner_api()
+
+
+def leaves(proto) -> dict:
+    return {
+        transform.unique_name: transform
+        for transform in proto.components.transforms.values()
+        if not transform.subtransforms
+    }
+
+
+def test_no_shuffle_between_decode_and_verdict(tmp_path: Path, tiny_weights: Path) -> None:
+    found = leaves(audit_proto(tmp_path, tiny_weights))
+    producer = {out: name for name, t in found.items() for out in t.outputs.values()}
+    (verdict,) = [name for name in found if name.startswith("ScoreTracks/Verdict")]
+    (decode,) = [name for name in found if name.startswith("ScoreTracks/Decode")]
+    on_the_way, queue = set(), [verdict]
+    while queue:
+        name = queue.pop()
+        on_the_way.add(name)
+        if name != decode:
+            queue += [producer[source] for source in found[name].inputs.values()]
+    assert decode in on_the_way
+    assert len(on_the_way) >= len(FUSED)
+    for name in on_the_way:
+        assert found[name].spec.urn not in SHUFFLES, name
+        assert name.startswith("ScoreTracks/"), f"{name} does not belong between the two"
+
+
+def test_rows_are_shuffled_before_they_are_decoded(tmp_path: Path, tiny_weights: Path) -> None:
+    found = leaves(audit_proto(tmp_path, tiny_weights))
+    shuffles = [name for name, t in found.items() if t.spec.urn in SHUFFLES]
+    assert any(name.startswith("ReadManifest/") for name in shuffles)
+    assert any(name.startswith("SpreadRows/") for name in shuffles)
+
+
+def test_a_runner_fuses_decode_to_verdict_into_one_stage(
+    tmp_path: Path, tiny_weights: Path
+) -> None:
+    _, stages = translations.create_and_optimize_stages(
+        audit_proto(tmp_path, tiny_weights),
+        phases=translations.standard_optimize_phases(),
+        known_runner_urns=frozenset(SHUFFLES),
+    )
+    wanted = {f"ScoreTracks/{name}" for name in FUSED}
+    scoring = [
+        stage
+        for stage in stages
+        if any(t.unique_name.startswith("ScoreTracks/") for t in stage.transforms)
+    ]
+    assert len(scoring) == 1
+    names = {"/".join(t.unique_name.split("/")[:2]) for t in scoring[0].transforms}
+    assert wanted <= names
+    assert not {t.spec.urn for t in scoring[0].transforms} & SHUFFLES

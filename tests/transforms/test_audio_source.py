@@ -1,0 +1,113 @@
+import hashlib
+from pathlib import Path
+
+import pyarrow as pa
+import pyarrow.parquet as pq
+import pytest
+from apache_beam.io.filesystem import BeamIOError
+from apache_beam.io.filesystems import FileSystems
+
+from transforms.audio_decoding import DecodeLimits
+from transforms.audio_errors import (
+    AudioForbiddenError,
+    AudioNotFoundError,
+    AudioUnreachableError,
+    DecodeLimitError,
+)
+from transforms.audio_source import open_audio
+from transforms.embedded_audio import EmbeddedAudioReader
+from transforms.records import EmbeddedAudio, ManifestRow
+
+
+def row(uri: str, embedded: EmbeddedAudio | None = None) -> ManifestRow:
+    return ManifestRow("t", uri, "m.jsonl", 1, embedded)
+
+
+def test_local_file_and_its_hash(tmp_path: Path) -> None:
+    (tmp_path / "a.bin").write_bytes(b"abc" * 1000)
+    with open_audio(row(str(tmp_path / "a.bin")), DecodeLimits(), EmbeddedAudioReader()) as opened:
+        assert opened.file.read() == b"abc" * 1000
+        assert opened.sha256 == hashlib.sha256(b"abc" * 1000).hexdigest()
+    assert opened.file.closed
+
+
+class FakeObjects:
+    """Stands in for an object store."""
+
+    def __init__(self, outcome: bytes | Exception) -> None:
+        self.outcome = outcome
+
+    def __call__(self, path: str, **_: object):
+        import io
+
+        if isinstance(self.outcome, Exception):
+            raise self.outcome
+        return io.BytesIO(self.outcome)
+
+
+def test_object_is_copied_and_hashed(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(FileSystems, "open", FakeObjects(b"xyz"))
+    with open_audio(row("gs://b/a.mp3"), DecodeLimits(), EmbeddedAudioReader()) as opened:
+        assert opened.file.read() == b"xyz"
+        assert opened.sha256 == hashlib.sha256(b"xyz").hexdigest()
+
+
+@pytest.mark.parametrize(
+    ("problem", "error"),
+    [
+        (BeamIOError("Open failed", {"gs://b/a": "HttpError 404 Not Found"}), AudioNotFoundError),
+        (FileNotFoundError("gs://b/a"), AudioNotFoundError),
+        (BeamIOError("403 Forbidden"), AudioForbiddenError),
+        (OSError("connection reset by peer"), AudioUnreachableError),
+        (ValueError("Unable to get filesystem from specified path"), AudioUnreachableError),
+    ],
+)
+def test_object_errors(
+    monkeypatch: pytest.MonkeyPatch, problem: Exception, error: type[Exception]
+) -> None:
+    monkeypatch.setattr(FileSystems, "open", FakeObjects(problem))
+    with (
+        pytest.raises(error, match="gs://b/a"),
+        open_audio(row("gs://b/a"), DecodeLimits(), EmbeddedAudioReader()),
+    ):
+        pass
+
+
+def test_object_larger_than_allowed(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(FileSystems, "open", FakeObjects(b"x" * 2_000_000))
+    with (
+        pytest.raises(DecodeLimitError),
+        open_audio(row("gs://b/a"), DecodeLimits(max_bytes=10), EmbeddedAudioReader()),
+    ):
+        pass
+
+
+@pytest.fixture
+def manifest(tmp_path: Path) -> str:
+    audio = [{"bytes": b"%d" % n, "path": None} for n in range(50)]
+    audio[7] = {"bytes": None, "path": "elsewhere.wav"}
+    path = str(tmp_path / "m.parquet")
+    pq.write_table(pa.table({"audio": audio}), path, row_group_size=20)
+    return path
+
+
+def test_embedded_bytes_in_any_order(manifest: str) -> None:
+    reader = EmbeddedAudioReader()
+    for position in (0, 1, 5, 30, 31, 49, 2, 3, 45):
+        place = EmbeddedAudio(manifest, "audio", position // 20, position % 20)
+        assert reader.read(place) == b"%d" % position
+
+
+def test_embedded_row_without_bytes(manifest: str) -> None:
+    with pytest.raises(AudioNotFoundError, match="holds no bytes"):
+        EmbeddedAudioReader().read(EmbeddedAudio(manifest, "audio", 0, 7))
+
+
+def test_embedded_row_that_is_gone(manifest: str) -> None:
+    with pytest.raises(AudioNotFoundError):
+        EmbeddedAudioReader().read(EmbeddedAudio(manifest, "audio", 2, 10))
+
+
+def test_manifest_that_is_gone(tmp_path: Path) -> None:
+    with pytest.raises(AudioUnreachableError):
+        EmbeddedAudioReader().read(EmbeddedAudio(str(tmp_path / "no.parquet"), "audio", 0, 0))

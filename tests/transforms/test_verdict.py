@@ -1,0 +1,113 @@
+import numpy as np
+import pytest
+from apache_beam.pvalue import TaggedOutput
+
+from transforms.audio_decoding import AudioInfo
+from transforms.detector_stages import DetectorOptions
+from transforms.records import (
+    AuditedTrack,
+    ErrorRow,
+    ManifestRow,
+    ScoredSegment,
+    SegmentBatch,
+    SegmentScores,
+    StageFailure,
+    TrackFacts,
+)
+from transforms.verdict import VerdictDoFn, audit_result
+from transforms.verdict_rule import judge
+
+FACTS = TrackFacts(
+    ManifestRow("t", "/t.wav", "m.jsonl", 1), "00", AudioInfo("wav", "pcm_16", 44_100, 1, 28.0)
+)
+
+
+def segment(codec: str, p_ai: float) -> ScoredSegment:
+    return ScoredSegment(codec, 0.0, p_ai, np.zeros(2), np.zeros((7, 2)))
+
+
+def batch(part: int, parts: int, p_ai: list[float] | StageFailure, codec: str = "wav"):
+    starts = () if isinstance(p_ai, StageFailure) else tuple(4.0 * n for n in range(len(p_ai)))
+    payload = (
+        p_ai
+        if isinstance(p_ai, StageFailure)
+        else SegmentScores(
+            np.array(p_ai, np.float32),
+            np.zeros((len(p_ai), 2), np.float32),
+            np.zeros((len(p_ai), 7, 2), np.float32),
+        )
+    )
+    return SegmentBatch(FACTS, codec, part, parts, starts, payload)
+
+
+@pytest.mark.parametrize(
+    ("score", "verdict"),
+    [(0.1, "real"), (0.2999, "real"), (0.3, "uncertain"), (0.79, "uncertain"), (0.8, "ai"), (1, "ai")],
+)  # fmt: skip
+def test_thresholds(score: float, verdict: str) -> None:
+    assert judge([segment("wav", score)], 0.3, 0.8).verdict == verdict
+
+
+def test_score_is_the_median_so_that_odd_segments_accuse_nobody() -> None:
+    verdict = judge([segment("wav", p) for p in (0.1, 0.1, 0.1, 0.99, 0.99)], 0.3, 0.8)
+    assert verdict.p_ai == pytest.approx(0.1)
+    assert verdict.verdict == "real"
+    assert verdict.p_ai_spread == pytest.approx(0.89)
+    assert verdict.codec_drift is None
+
+
+def test_drift_is_the_largest_distance_from_the_unprocessed_score() -> None:
+    scores = [("mp3:128k", 0.5), ("wav", 0.4), ("opus:96k", 0.1)]
+    verdict = judge([segment(codec, p) for codec, p in scores], 0.3, 0.8)
+    assert verdict.codec_drift == pytest.approx(0.3)
+    assert verdict.codec_scores[0] == ("wav", 0.4)
+    assert dict(verdict.codec_scores)["mp3:128k"] == 0.5
+
+
+def test_unprocessed_audio_is_needed() -> None:
+    with pytest.raises(ValueError, match="unprocessed"):
+        judge([segment("mp3:128k", 0.5)], 0.3, 0.8)
+
+
+def test_batches_in_any_order_make_the_same_track() -> None:
+    batches = [batch(0, 3, [0.9, 0.8]), batch(1, 3, [0.7]), batch(2, 3, [0.1, 0.2], "mp3:128k")]
+    results = [audit_result(order, 0.3, 0.75) for order in (batches, batches[::-1])]
+    for result in results:
+        assert isinstance(result, AuditedTrack)
+        assert [round(s.p_ai, 3) for s in result.segments] == [0.9, 0.8, 0.7, 0.1, 0.2]
+        assert result.verdict.p_ai == pytest.approx(0.8)
+
+
+def test_a_failure_in_one_batch_is_one_error_for_the_track() -> None:
+    failed = StageFailure("hpss", "OutOfMemoryError", "no room")
+    later = StageFailure("classify", "ValueError", "other")
+    result = audit_result([batch(0, 3, [0.9]), batch(2, 3, later), batch(1, 3, failed)], 0.3, 0.8)
+    assert result == ErrorRow("t", "/t.wav", "hpss", "OutOfMemoryError", "no room")
+
+
+def run_do_fn(batches, tiny_weights):
+    do_fn = VerdictDoFn(DetectorOptions(tiny_weights))
+    do_fn.start_bundle()
+    return [out for element in batches for out in do_fn.process(element)], do_fn
+
+
+def test_do_fn_waits_for_the_last_batch(tiny_weights) -> None:
+    batches = [batch(0, 2, [0.9]), batch(1, 2, [0.8])]
+    outputs, do_fn = run_do_fn(batches[:1], tiny_weights)
+    assert outputs == []
+    assert len(list(do_fn.process(batches[1]))) == 1
+    do_fn.finish_bundle()
+
+
+def test_do_fn_fails_the_bundle_rather_than_lose_a_track(tiny_weights) -> None:
+    _, do_fn = run_do_fn([batch(0, 2, [0.9])], tiny_weights)
+    with pytest.raises(RuntimeError, match="track t: 1 of 2 batches"):
+        do_fn.finish_bundle()
+    do_fn.start_bundle()
+    do_fn.finish_bundle()
+
+
+def test_do_fn_sends_errors_to_their_own_output(tiny_weights) -> None:
+    (output,), _ = run_do_fn([batch(0, 1, StageFailure("decode", "X", "y"))], tiny_weights)
+    assert isinstance(output, TaggedOutput)
+    assert output.tag == "errors"
