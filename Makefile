@@ -26,15 +26,16 @@ lint: $(STAMP)  ## lint, format and types
 CUDA_PACKAGES = $(shell sed -nE 's/^name = "(torch|triton|cuda-.*|nvidia-.*)"$$/\1/p' uv.lock)
 TORCH_VERSION = $(shell sed -n '/^name = "torch"$$/{n;s/^version = "\(.*\)"$$/\1/p;}' uv.lock)
 $(STAMP): pyproject.toml uv.lock .ci/uv.txt
-	test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
-	$(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes -r .ci/uv.txt
+	@test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
+	@echo "Installing the locked packages: a minute, and 5 GB with the CUDA build of torch ..."
+	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes -r .ci/uv.txt
 ifeq ($(TORCH),cpu)
-	$(BIN)/uv sync --frozen --inexact $(addprefix --no-install-package ,$(CUDA_PACKAGES))
-	$(BIN)/uv pip install --python $(BIN)/python --index-url $(TORCH_CPU_INDEX) --no-deps torch==$(TORCH_VERSION)
+	@$(BIN)/uv sync --quiet --frozen --inexact $(addprefix --no-install-package ,$(CUDA_PACKAGES))
+	@$(BIN)/uv pip install --python $(BIN)/python --index-url $(TORCH_CPU_INDEX) --no-deps torch==$(TORCH_VERSION)
 else
-	$(BIN)/uv sync --frozen --inexact
+	@$(BIN)/uv sync --quiet --frozen --inexact
 endif
-	touch $@
+	@touch $@
 
 lock:  ## after a change of dependencies in pyproject.toml
 	$(BIN)/uv lock

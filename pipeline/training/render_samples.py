@@ -80,7 +80,7 @@ def render(name: str, soundfont: Path) -> NDArray[np.float32]:
     with tempfile.TemporaryDirectory() as folder:
         midi, wav = Path(folder) / "piece.mid", Path(folder) / "piece.wav"
         score_piece(name).save(midi)
-        subprocess.run(
+        subprocess.run(  # noqa: S603
             ["fluidsynth", "-ni", "-r", str(SAMPLE_RATE), "-F", wav, soundfont, midi],  # noqa: S607
             check=True,
             capture_output=True,

@@ -9,6 +9,7 @@ residual is: the magnitude that the decoder changed, ``|M_generated - M_genuine|
 like its mask, and nothing for the genuine half (ArtifactNet, arXiv 2604.16254).
 """
 
+import logging
 import time
 import tomllib
 from dataclasses import dataclass, fields
@@ -29,6 +30,11 @@ from models.forensic_channels import forensic_channels
 from models.hpss import hpss
 from pipeline.training.corpus import load_corpus
 from pipeline.training.examples import Couple, CoupleDataset
+
+LINE_STEPS = 20
+"""Steps between log lines where there is no terminal for a progress bar."""
+
+logger = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True)
@@ -167,7 +173,7 @@ def train(config: TrainingConfig) -> str:
         persistent_workers=config.workers > 0,
         worker_init_fn=lambda _: torch.set_num_threads(1),
     )
-    log = SummaryWriter(config.run / "tensorboard", purge_step=first)
+    log = SummaryWriter(config.run / "tensorboard", purge_step=first + 1 if first else None)
     columns = (TextColumn("step {task.completed}/{task.total}"), BarColumn(), TimeRemainingColumn())
     network.train()
     with Progress(*columns, TextColumn("{task.description}")) as bar:
@@ -198,5 +204,7 @@ def train(config: TrainingConfig) -> str:
                 save_detector(averaged, config.output)
             values = " ".join(f"{name} {value:.3f}" for name, value in losses.items())
             bar.update(task, completed=step, description=values)
+            if not bar.console.is_terminal and step % LINE_STEPS == 0:
+                logger.info("step %d of %d: %s", step, config.steps, values)
     log.close()
     return save_detector(averaged, config.output)

@@ -13,9 +13,8 @@ from tests.conftest import SAMPLES
 def artifactnet(*arguments: object, cwd: Path | None = None) -> subprocess.CompletedProcess[str]:
     command = [sys.executable, "-m", "pipeline.cli", *map(str, arguments)]
     root = str(Path(__file__).parents[2])
-    return subprocess.run(
-        command, capture_output=True, text=True, cwd=cwd or root, env={"PYTHONPATH": root, "PATH": "/usr/bin:/bin", "COLUMNS": "160"}
-    )  # fmt: skip
+    environment = {"PYTHONPATH": root, "PATH": "/usr/bin:/bin", "COLUMNS": "160"}
+    return subprocess.run(command, capture_output=True, text=True, cwd=cwd or root, env=environment)
 
 
 @pytest.fixture(scope="module")

@@ -1,3 +1,4 @@
+import io
 from collections import Counter
 
 from rich.console import Console
@@ -6,9 +7,10 @@ from pipeline.verdict_table import MOST_ROWS, VerdictLine, print_verdicts, summa
 
 
 def printed(lines: list[VerdictLine], total: int) -> str:
-    console = Console(width=120, record=True, force_terminal=False, file=open("/dev/null", "w"))
+    console = Console(width=120, force_terminal=False, file=io.StringIO())
     print_verdicts(lines, total, console)
-    return console.export_text()
+    assert isinstance(console.file, io.StringIO)
+    return console.file.getvalue()
 
 
 def test_clearest_cases_come_first_and_markup_is_text() -> None:

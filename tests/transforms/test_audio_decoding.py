@@ -35,7 +35,8 @@ def test_windows_are_even_within_the_track_and_no_more_than_needed(
 
 
 @pytest.mark.parametrize(
-    ("duration", "segments", "count"), [(180, 7, 7), (12, 7, 3), (12.3, 7, 3), (12.5, 7, 4), (4, 7, 1), (60, None, 15)]
+    ("duration", "segments", "count"),
+    [(180, 7, 7), (12, 7, 3), (12.3, 7, 3), (12.5, 7, 4), (4, 7, 1), (60, None, 15)],
 )  # fmt: skip
 def test_how_many_windows(duration: float, segments: int | None, count: int) -> None:
     assert len(plan_windows(duration, 4.0, segments)) == count
