@@ -172,6 +172,7 @@ def train(config: TrainingConfig) -> str:
         num_workers=config.workers,
         persistent_workers=config.workers > 0,
         worker_init_fn=lambda _: torch.set_num_threads(1),
+        generator=torch.Generator(),  # its own, so that making a loader leaves torch's state alone
     )
     log = SummaryWriter(config.run / "tensorboard", purge_step=first + 1 if first else None)
     columns = (TextColumn("step {task.completed}/{task.total}"), BarColumn(), TimeRemainingColumn())

@@ -15,7 +15,7 @@ def test_a_further_score_passes_as_rarely_as_asked(seed: int, rate: float) -> No
 
 
 def test_a_claim_that_the_data_cannot_carry_is_refused() -> None:
-    with pytest.raises(ValueError, match="50 tracks can't carry a rate of 0.01; 99 can"):
+    with pytest.raises(ValueError, match=r"50 tracks can't carry a rate of 0\.01; 99 can"):
         upper_threshold(np.random.default_rng(0).random(50), 0.01)
     assert upper_threshold(np.random.default_rng(0).random(99), 0.01) < 1.01
 
