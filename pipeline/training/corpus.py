@@ -19,6 +19,9 @@ from transforms.audio_errors import AuditError
 from transforms.pyav_reader import PyAVReader
 from transforms.soundfile_reader import SoundfileReader
 
+LONGEST_SECONDS = 60.0
+"""Of a longer piece its middle is taken."""
+
 
 @dataclass(frozen=True)
 class Excerpt:
@@ -53,7 +56,9 @@ def _decode(path: Path, sample_rate: int) -> NDArray[np.float32]:
         except AuditError:
             file.seek(0)
             reader = PyAVReader(file, lambda: None)  # type: ignore[assignment]
-        samples = reader.read(0.0, reader.info.duration)
+        duration = reader.info.duration
+        start = max(0.0, (duration - LONGEST_SECONDS) / 2)
+        samples = reader.read(start, min(duration, LONGEST_SECONDS))
     length = int(len(samples) * sample_rate / reader.info.sample_rate)
     return mono_window(samples, reader.info.sample_rate, sample_rate, length)
 

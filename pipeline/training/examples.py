@@ -7,6 +7,7 @@ halves of a couple pass through the same random channel, and item ``index`` is a
 of seed and index alone, so an interrupted training goes on exactly where it was.
 """
 
+import copy
 from pathlib import Path
 from typing import NamedTuple
 
@@ -16,8 +17,10 @@ from numpy.typing import NDArray
 from torch import Tensor
 from torch.utils.data import Dataset
 
-from models.neural_codec import load_neural_codec
+from models.linear_codec import draw_linear_codec, linear_codec
+from models.neural_codec import NeuralCodec, load_neural_codec
 from pipeline.training.corpus import Corpus, Excerpt
+from pipeline.training.hard_negatives import treat
 from pipeline.training.random_channel import apply_channel, draw_channel
 
 RECORDED = frozenset(
@@ -101,23 +104,33 @@ class CoupleDataset(Dataset):
         return crops
 
     def _genuine(self, rng: np.random.Generator) -> Audio:
-        """A genuine crop; one in four is two crops mixed, voices over other music."""
+        """A genuine crop; one in four is two crops mixed, one in four a hard negative."""
         (crop,) = self._crop(rng, _pick(rng, self._real[rng.random() < 0.6]))
         if rng.random() < 0.25:
             (other,) = self._crop(rng, _pick(rng, self._real[rng.random() < 0.5]))
             crop = crop + other * 10 ** (rng.uniform(-12, 6) / 20)
-        return crop
+        if rng.random() < 0.25:
+            crop = treat(crop, self._sample_rate, rng)
+        return crop.astype(np.float32)
+
+    def _generated(self, rng: np.random.Generator, genuine: Audio) -> Audio:
+        """The same crop by a decoder of ours: linear, neural, or neural and disturbed."""
+        peak = max(1.0, float(np.abs(genuine).max()))
+        if not self._codecs or rng.random() < 0.35:
+            return linear_codec(genuine / peak, draw_linear_codec(rng)) * np.float32(peak)
+        codec = self._codecs[rng.integers(len(self._codecs))]
+        if rng.random() < 0.3:
+            codec = disturbed(codec, rng)
+        with torch.inference_mode():
+            return codec(torch.from_numpy(genuine / peak)[None])[0].numpy() * peak
 
     def __getitem__(self, index: int) -> Couple:
         """Draw item ``index``."""
         rng = np.random.default_rng([self._seed, index])
         kind = rng.choice(["ours", "published", "unrelated"], p=[0.4, 0.2, 0.4])
-        if kind == "ours" and self._codecs:
+        if kind == "ours":
             genuine = self._genuine(rng)
-            codec = self._codecs[rng.integers(len(self._codecs))]
-            with torch.inference_mode():
-                peak = max(1.0, float(np.abs(genuine).max()))
-                generated = codec(torch.from_numpy(genuine / peak)[None])[0].numpy() * peak
+            generated = self._generated(rng, genuine)
         elif kind == "published":
             version = _pick(rng, self._pairs)
             genuine, generated = self._crop(rng, self._originals[version.pair or ""], version)
@@ -130,6 +143,19 @@ class CoupleDataset(Dataset):
             for audio in (genuine, generated)
         ]
         return Couple(crops[0], crops[1], kind == "ours")
+
+
+def disturbed(codec: NeuralCodec, rng: np.random.Generator) -> NeuralCodec:
+    """A further decoder: ``codec`` with noise of 2 to 15 % on its decoder's weights."""
+    strength = float(np.exp(rng.uniform(np.log(0.02), np.log(0.15))))
+    generator = torch.Generator().manual_seed(int(rng.integers(1 << 30)))
+    other = copy.deepcopy(codec)
+    with torch.no_grad():
+        for parameter in other.decoder.parameters():
+            if parameter.numel() > 1:
+                noise = torch.randn(parameter.shape, generator=generator)
+                parameter.add_(strength * parameter.std() * noise)
+    return other
 
 
 def _grouped(rows: list[Excerpt]) -> dict[str, list[Excerpt]]:
