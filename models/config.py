@@ -1,7 +1,23 @@
-"""Every constant of the detector, in one place, stored with its weights."""
+"""What may differ from one detector to the next, stored with its weights.
+
+Enters: JSON fields from the header of a weights file, which is untrusted. Leaves:
+:class:`ArtifactNetConfig`, every value within bounds.
+"""
 
 from dataclasses import asdict, dataclass, fields
 from typing import Any
+
+INTEGERS = {
+    "sample_rate": range(8_000, 384_001),
+    "segment_samples": range(8_000, 4_000_001),
+    "n_fft": range(64, 16_385),
+    "hop_length": range(16, 16_385),
+    "unet_channels": range(1, 2_049),
+    "unet_stem": range(1, 17),
+    "hpss_kernel": range(1, 256),
+    "classifier_channels": range(1, 2_049),
+    "embedding_size": range(1, 4_097),
+}
 
 
 @dataclass(frozen=True)
@@ -67,6 +83,29 @@ class ArtifactNetConfig:
         if set(stored) != known:
             raise ValueError(f"configuration fields differ: {sorted(known ^ set(stored))}")
         values: dict[str, Any] = {
-            k: tuple(v) if isinstance(v, list) else v for k, v in stored.items()
+            name: tuple(value) if isinstance(value, list) else value
+            for name, value in stored.items()
         }
         return cls(**values)
+
+    def __post_init__(self) -> None:
+        """Check every value, so that a crafted file can't exhaust memory.
+
+        Raises:
+          ValueError: naming the field.
+        """
+        for name, allowed in INTEGERS.items():
+            value = getattr(self, name)
+            for number in value if isinstance(value, tuple) else (value,):
+                if type(number) is not int or number not in allowed:
+                    raise ValueError(f"{name} is {value!r}; use {allowed[0]} to {allowed[-1]}")
+        if self.hpss_kernel % 2 == 0:
+            raise ValueError(f"hpss_kernel is {self.hpss_kernel}; it must be odd")
+        if len(self.unet_stem) != 2 or not 1 <= len(self.unet_channels) <= 8:
+            raise ValueError("unet_stem has two strides, unet_channels one to eight levels")
+        if len(self.classifier_channels) != 5:
+            raise ValueError("classifier_channels has five levels")
+        if not 0 < self.mask_bound <= 1:
+            raise ValueError(f"mask_bound is {self.mask_bound}; use a share up to 1")
+        if not 0 <= self.threshold_real <= self.threshold_ai <= 1:
+            raise ValueError("thresholds must be 0 <= threshold_real <= threshold_ai <= 1")

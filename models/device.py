@@ -1,9 +1,15 @@
-"""Where the detector runs, and how much fits there at once."""
+"""Where the detector runs, and how much fits there at once.
+
+Enters: a device's name, or a computation on one. Leaves: a torch device, a number of
+segments, or the computation's result, in halves where the device is short of memory.
+"""
 
 from collections.abc import Callable
 
 import torch
 from torch import Tensor
+
+DEVICES = ("cpu", "cuda", "mps", "xpu")
 
 SEGMENT_BYTES = 96 << 20
 """Peak device memory of one segment between STFT and score."""
@@ -24,6 +30,8 @@ def pick_device(name: str = "auto") -> torch.device:
         return torch.device("cuda" if torch.cuda.is_available() else "cpu")
     try:
         device = torch.device(name)
+        if device.type not in DEVICES:
+            raise RuntimeError(f"use one of {', '.join(DEVICES)}")
         torch.empty(0, device=device)
     except (RuntimeError, AssertionError) as error:
         reason = str(error).splitlines()[0]

@@ -81,7 +81,7 @@ def load_module(
             tensors = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118
     except SafetensorError as error:
         raise WeightsError(f"{path}: not a readable safetensors file ({error})") from error
-    except (KeyError, TypeError, ValueError) as error:
+    except (KeyError, TypeError, ValueError, RuntimeError) as error:
         raise WeightsError(f"{path}: the header holds no usable configuration ({error})") from error
     expected = {name: tensor.shape for name, tensor in module.state_dict().items()}
     found = {name: tensor.shape for name, tensor in tensors.items()}

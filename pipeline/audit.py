@@ -5,6 +5,7 @@ Enters: :class:`AuditRequest`, what the command line asks for. Leaves: the table
 any work starts.
 """
 
+import tempfile
 import time
 import uuid
 from dataclasses import asdict, dataclass, replace
@@ -18,10 +19,17 @@ from apache_beam.io.filesystems import FileSystems
 from apache_beam.options.pipeline_options import PipelineOptions, StandardOptions
 from apache_beam.runners.runner import PipelineState
 
-from models.artifactnet import SHIPPED_WEIGHTS
+from models.artifactnet import SHIPPED_WEIGHTS, load_detector
+from models.device import pick_device
 from pipeline.audit_graph import AuditOptions, build_audit
-from pipeline.catalogue import absolute, manifests_of
-from pipeline.local_runner import LOCAL_RUNNERS, local_options, local_runner, usable_cores
+from pipeline.catalogue import GLOB_CHARACTERS, absolute, manifests_of
+from pipeline.local_runner import (
+    LOCAL_RUNNERS,
+    default_workers,
+    local_options,
+    local_runner,
+    usable_cores,
+)
 from pipeline.progress import watched_ticks
 from pipeline.run_record import (
     RunRecord,
@@ -31,11 +39,17 @@ from pipeline.run_record import (
     write_run_record,
 )
 from transforms.codec import CodecOptions
-from transforms.codec_roundtrip import BACKENDS, CodecSpec
+from transforms.codec_roundtrip import BACKENDS, CodecSpec, check_codecs
 from transforms.decode import DecodeOptions
-from transforms.detector_stages import DetectorOptions, detector_of
+from transforms.detector_stages import DetectorOptions
 from transforms.manifest_layout import inspect_manifests
 from transforms.write_parquet import TABLES, OutputOptions
+
+
+class AuditInterruptedError(RuntimeError):
+    """Somebody stopped the audit."""
+
+    exit_code = 130
 
 
 class AuditFailedError(RuntimeError):
@@ -79,47 +93,75 @@ class OutputError(ValueError):
     """The output can't be used; the message says what to do."""
 
 
+def earlier_files(output: str) -> list[str]:
+    """Files of an earlier audit in ``output``: only those that an audit writes."""
+    patterns = [FileSystems.join(output, table, f"{table}-*.parquet") for table in TABLES]
+    patterns += [FileSystems.join(output, name) for name in ("run.json", "manifest-*.jsonl")]
+    return [found.path for match in FileSystems.match(patterns) for found in match.metadata_list]
+
+
 def check_output(output: str, overwrite: bool) -> list[str]:
     """Make sure that results of two audits never lie side by side.
 
     Returns:
-      Addresses of an earlier audit that is to be replaced.
+      Files of an earlier audit that this one replaces.
 
     Raises:
       OutputError: ``output`` holds an audit and ``overwrite`` is off, or can't be written.
     """
-    held = [FileSystems.join(output, name) for name in (*TABLES, "run.json")]
+    if GLOB_CHARACTERS & set(output):
+        raise OutputError(f"{output}: an output folder can't have * ? or [ in its name")
     try:
         if "://" not in output:
             Path(output).mkdir(parents=True, exist_ok=True)
-        there = [address for address in held if FileSystems.exists(address)]
+            tempfile.TemporaryFile(dir=output).close()
+        earlier = earlier_files(output)
     except (OSError, BeamIOError) as error:
         raise OutputError(f"{output}: can't be written ({error})") from error
-    if there and not overwrite:
+    if earlier and not overwrite:
         raise OutputError(
             f"{output} already holds an audit: choose another --output, or replace it "
             "with --overwrite"
         )
-    return there
+    return earlier
+
+
+def _without_secrets(flags: tuple[str, ...]) -> list[str]:
+    """Beam flags as they may be written down."""
+    kept, hide = [], False
+    for flag in flags:
+        name, separator, _ = flag.partition("=")
+        secret = any(word in name for word in ("key", "secret", "token", "password"))
+        kept.append("***" if hide else f"{name}=***" if secret and separator else flag)
+        hide = secret and not separator and flag.startswith("--")
+    return kept
 
 
 def _configuration(request: AuditRequest, manifests: tuple[str, ...]) -> dict[str, Any]:
-    codecs = [str(spec) for spec in request.codecs]
-    return {**asdict(request), "codecs": codecs, "manifests": manifests}
+    return {
+        **asdict(request),
+        "codecs": [str(spec) for spec in request.codecs],
+        "beam_options": _without_secrets(request.beam_options),
+        "manifests": manifests,
+    }
+
+
+def _is_local(beam_options: PipelineOptions) -> bool:
+    return (beam_options.view_as(StandardOptions).runner or "") in LOCAL_RUNNERS
 
 
 def _execute(
     options: AuditOptions, request: AuditRequest, rows: int | None
 ) -> beam.runners.runner.PipelineResult:
     beam_options = PipelineOptions(list(request.beam_options))
-    name = beam_options.view_as(StandardOptions).runner or ""
-    if name not in LOCAL_RUNNERS:
+    if not _is_local(beam_options):
         pipeline = beam.Pipeline(options=beam_options)
         build_audit(pipeline, options)
         result = pipeline.run()
         result.wait_until_finish()
         return result
-    workers = request.workers or usable_cores()
+    on_gpu = pick_device(request.device).type == "cuda"
+    workers = request.workers or default_workers(rows, on_gpu)
     threads = max(1, usable_cores() // workers)
     with watched_ticks(rows, request.quiet) as ticks:
         detector = replace(options.detector, threads=threads)
@@ -130,6 +172,12 @@ def _execute(
         return result
 
 
+def _check_machine(request: AuditRequest) -> None:
+    """Fail early where this machine does the work: device and encoders must be here."""
+    pick_device(request.device)
+    check_codecs(request.codecs, BACKENDS[request.codec_backend]())
+
+
 def run_audit(request: AuditRequest) -> RunRecord:
     """Audit a catalogue.
 
@@ -137,45 +185,51 @@ def run_audit(request: AuditRequest) -> RunRecord:
       ManifestError, OutputError, WeightsError, CodecError, ValueError: the request can't be
         carried out; nothing was started.
       AuditFailedError: the job failed or lost count.
+      AuditInterruptedError: it was told to stop.
     """
+    beam_options = PipelineOptions(list(request.beam_options))
+    FileSystems.set_options(beam_options)  # credentials and endpoints, before the first look
     output = absolute(request.output)
-    detector_options = DetectorOptions(
-        (request.weights or SHIPPED_WEIGHTS).absolute(), request.device
-    )
-    detector = detector_of(detector_options)
-    BACKENDS[request.codec_backend]()
+    weights = request.weights.absolute() if request.weights else None
+    network, model_id = load_detector(weights or SHIPPED_WEIGHTS)
+    if _is_local(beam_options):
+        _check_machine(request)
     earlier = check_output(output, request.overwrite)
-    manifests = manifests_of(request.catalogue, FileSystems.join(output, "manifest.jsonl"))
-    seen = inspect_manifests(manifests)
-    if earlier:
-        FileSystems.delete(earlier)
     run_id = f"{datetime.now(UTC):%Y%m%dT%H%M%S}-{uuid.uuid4().hex[:6]}"
-    config = detector.config
+    listing = FileSystems.join(output, f"manifest-{run_id}.jsonl")
+    manifests = manifests_of(request.catalogue, listing, output)
+    seen = inspect_manifests(manifests)
     options = AuditOptions(
         manifests=manifests,
         output=OutputOptions(
             folder=output,
             run_id=run_id,
             layout=seen.layout,
-            model_id=detector.model_id,
-            threshold_real=config.threshold_real,
-            threshold_ai=config.threshold_ai,
+            model_id=model_id,
+            threshold_real=network.config.threshold_real,
+            threshold_ai=network.config.threshold_ai,
         ),
-        detector=detector_options,
+        detector=DetectorOptions(weights, model_id, request.device),
         decode=DecodeOptions(request.segments),
         codecs=CodecOptions(request.codecs, request.codec_backend),
     )
     started, began = datetime.now(UTC).isoformat(timespec="seconds"), time.monotonic()
     try:
         result = _execute(options, request, seen.rows)
-    except Exception as error:
-        raise AuditFailedError(f"the job failed: {str(error).strip()[-2000:]}") from error
+    except (Exception, KeyboardInterrupt) as error:
+        if "KeyboardInterrupt" in repr(error):  # Beam wraps what a worker in this process raises
+            raise AuditInterruptedError("interrupted; nothing was written") from None
+        # Beam's message is the worker's whole traceback; its last line says what happened.
+        lines = [line for line in str(error).splitlines() if line.strip()] or [repr(error)]
+        raise AuditFailedError(
+            f"the job failed: {lines[-1].strip()[:500]} (--verbose shows all of it)"
+        ) from error
     if result.state != PipelineState.DONE:
         raise AuditFailedError(f"the job ended in state {result.state}")
     metrics = metrics_of(result)
     record = RunRecord(
         run_id=run_id,
-        model_id=detector.model_id,
+        model_id=model_id,
         started=started,
         seconds=round(time.monotonic() - began, 2),
         counts=count_rows(output, run_id, metrics),
@@ -183,7 +237,9 @@ def run_audit(request: AuditRequest) -> RunRecord:
         versions=versions(),
         metrics=metrics,
     )
-    write_run_record(record, output)
     if not record.counts.add_up:
         raise AuditFailedError(f"the counts don't add up: {record.counts}")
+    # The new audit is complete; only now does the one it replaces go.
+    FileSystems.delete(earlier)
+    write_run_record(record, output)
     return record

@@ -83,8 +83,8 @@ def build_audit(pipeline: beam.Pipeline, options: AuditOptions) -> None:
         | "SpreadRows" >> SpreadRows()
         | "ScoreTracks" >> ScoreTracks(options)
     )
+    errors = (manifest.errors, scored[ERRORS]) | "AllErrors" >> beam.Flatten()
     if options.ticks:
         _ = scored.audited | "TrackTicks" >> beam.ParDo(RowTicksDoFn(options.ticks))
-        _ = scored[ERRORS] | "ErrorTicks" >> beam.ParDo(RowTicksDoFn(options.ticks))
-    errors = (manifest.errors, scored[ERRORS]) | "AllErrors" >> beam.Flatten()
+        _ = errors | "ErrorTicks" >> beam.ParDo(RowTicksDoFn(options.ticks))
     _ = {"audited": scored.audited, "errors": errors} | "Write" >> WriteAudit(options.output)

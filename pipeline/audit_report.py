@@ -18,7 +18,7 @@ from pipeline.verdict_table import print_verdicts, summary
 
 
 def _print_record(record: RunRecord, folder: str) -> None:
-    console = Console(highlight=False, soft_wrap=True)
+    console = Console(highlight=False, soft_wrap=True, emoji=False)
     results = read_results(folder, record.run_id)
     counts = record.counts
     print_verdicts(results.lines, counts.tracks + counts.errors, console)

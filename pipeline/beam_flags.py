@@ -11,6 +11,9 @@ from typing import Any
 
 from apache_beam.options.pipeline_options import PipelineOptions
 
+OURS = {"--direct_num_workers": "--workers", "--direct_running_mode": "--workers"}
+"""Flags of Beam that a flag of ours stands for."""
+
 
 class UnknownFlagError(ValueError):
     """A flag that neither ``artifactnet`` nor Beam knows."""
@@ -40,13 +43,17 @@ def beam_flags(extra: Sequence[str], own_flags: Sequence[str]) -> tuple[str, ...
             continue  # two of Beam's own classes share this flag
     known = [name for action in parser._actions for name in action.option_strings]
     for flag in flags:
-        if not flag.startswith("--"):
-            continue
         name = flag.partition("=")[0]
-        if name not in known:
+        if name in OURS:
+            raise UnknownFlagError(f"{name}: use {OURS[name]} instead")
+        if flag.startswith("--") and name not in known:
             nearest = difflib.get_close_matches(name, [*own_flags, *known], 1)
             hint = f"; did you mean {nearest[0]}?" if nearest else ""
             raise UnknownFlagError(f"unknown flag {name}{hint} (see artifactnet audit --help)")
-    if flags and not flags[0].startswith("--"):
-        raise UnknownFlagError(f"unexpected argument {flags[0]!r}: one catalogue at a time")
+    try:
+        _, left = parser.parse_known_args(flags)
+    except argparse.ArgumentError as error:
+        raise UnknownFlagError(str(error)) from error
+    if left:
+        raise UnknownFlagError(f"unexpected argument {left[0]!r}: one catalogue at a time")
     return tuple(flags)

@@ -6,6 +6,7 @@ that an audit knows a single form of input.
 """
 
 import json
+import logging
 import os
 import posixpath
 from collections.abc import Iterator
@@ -14,8 +15,9 @@ from pathlib import Path, PurePosixPath
 from apache_beam.io.filesystem import BeamIOError
 from apache_beam.io.filesystems import FileSystems
 
-from transforms.manifest_format import manifest_format
+from transforms.manifest_format import is_unicode, manifest_format
 from transforms.manifest_layout import ManifestError
+from transforms.write_parquet import TABLES
 
 AUDIO_SUFFIXES = frozenset(
     f".{name}"
@@ -25,6 +27,8 @@ AUDIO_SUFFIXES = frozenset(
         *("voc", "w64", "wav", "webm", "wma", "wv"),
     )
 )
+logger = logging.getLogger(__name__)
+
 GLOB_CHARACTERS = frozenset("*?[")
 
 
@@ -45,7 +49,19 @@ def _walk(folder: str) -> list[str]:
     if "://" in folder:
         return _match(posixpath.join(folder, "**"))
     # Not by glob: the names of folders may hold characters that mean something there.
-    return [os.path.join(base, name) for base, _, names in os.walk(folder) for name in names]
+    found, visited = [], set()
+    for base, folders, names in os.walk(folder, onerror=_refuse, followlinks=True):
+        status = Path(base).stat()
+        if (status.st_dev, status.st_ino) in visited:
+            folders.clear()  # a link that leads back to where we have been
+            continue
+        visited.add((status.st_dev, status.st_ino))
+        found += [os.path.join(base, name) for name in names]
+    return found
+
+
+def _refuse(error: OSError) -> None:
+    raise ManifestError(f"{error.filename}: can't be listed ({error.strerror})") from error
 
 
 def find_files(catalogue: str) -> list[str]:
@@ -54,6 +70,8 @@ def find_files(catalogue: str) -> list[str]:
     Raises:
       ManifestError: nothing is there.
     """
+    if not catalogue:
+        raise ManifestError("the catalogue's name is empty")
     address = absolute(catalogue)
     if "://" not in address and os.path.isdir(address):
         found = _walk(address)
@@ -78,7 +96,9 @@ def manifest_lines(files: list[str], root: str) -> Iterator[str]:
     """One JSON line per file; ``track_id`` is the path below ``root``, ``uri`` is absolute."""
     for path in files:
         below = path.removeprefix(root.rstrip("/") + "/")
-        yield json.dumps({"track_id": below, "uri": path}, ensure_ascii=False) + "\n"
+        # A name that isn't Unicode goes through as escapes, to become an error row by that name.
+        readable = is_unicode(path)
+        yield json.dumps({"track_id": below, "uri": path}, ensure_ascii=not readable) + "\n"
 
 
 def common_root(catalogue: str) -> str:
@@ -101,28 +121,45 @@ def write_manifest(catalogue: str, target: str) -> int:
     Raises:
       ManifestError: no audio file is there.
     """
-    files = audio_files(find_files(catalogue))
+    return _list(audio_files(find_files(catalogue)), catalogue, target)
+
+
+def _list(files: list[str], catalogue: str, target: str) -> int:
     if not files:
         raise ManifestError(f"{catalogue}: no audio file in it (by the end of the name)")
     with FileSystems.create(target, "application/octet-stream") as out:
         for line in manifest_lines(files, common_root(catalogue)):
-            out.write(line.encode("utf-8", "surrogatepass"))
+            out.write(line.encode())
     return len(files)
 
 
-def manifests_of(catalogue: str, listing: str) -> tuple[str, ...]:
+def manifests_of(catalogue: str, listing: str, output: str) -> tuple[str, ...]:
     """Manifests of a catalogue; audio files are listed into a new one at ``listing``.
+
+    The tables of an audit in ``output`` are no part of the catalogue, unless named themselves.
 
     Raises:
       ManifestError: there is neither a manifest nor an audio file.
     """
     files = find_files(catalogue)
-    if not audio_files(files):
+    tables = tuple(f"{output.rstrip('/')}/{table}/" for table in TABLES)
+    if not absolute(catalogue).startswith(tables):
+        files = [
+            path for path in files if not (path.startswith(tables) and path.endswith(".parquet"))
+        ]
+    sounds = audio_files(files)
+    if not sounds:
         manifests = tuple(path for path in files if manifest_format(path))
         if not manifests:
             raise ManifestError(
                 f"{catalogue}: neither a manifest (.jsonl, .csv, .parquet) nor audio files"
             )
+        if unreadable := [path for path in manifests if not is_unicode(path)]:
+            raise ManifestError(f"{unreadable[0]!r}: the path of a manifest must be Unicode")
         return manifests
-    write_manifest(catalogue, listing)
+    if unread := [path for path in files if manifest_format(path)]:
+        logger.warning(
+            "%s holds audio files, so %s is not read as a manifest", catalogue, unread[0]
+        )
+    _list(sounds, catalogue, listing)
     return (listing,)

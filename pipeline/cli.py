@@ -7,6 +7,7 @@ Beam and torch take seconds to import, so each command imports what it runs by i
 """
 
 import logging
+import signal
 import sys
 import warnings
 from pathlib import Path
@@ -137,7 +138,7 @@ def score(
         weights=weights,
         device=device,
     )
-    print_scores(request, as_json)
+    raise typer.Exit(print_scores(request, as_json))
 
 
 @app.command()
@@ -146,8 +147,12 @@ def manifest(
     output: Annotated[str, typer.Option("--output", "-o", help="JSONL file to write.")],
 ) -> None:
     """List the audio files of a folder into a manifest."""
+    from apache_beam.io.filesystems import FileSystems
+    from apache_beam.options.pipeline_options import PipelineOptions
+
     from pipeline.catalogue import absolute, write_manifest
 
+    FileSystems.set_options(PipelineOptions([]))  # S3 wants to be told its defaults
     count = write_manifest(folder, absolute(output))
     print(f"{output}: {count} tracks")
 
@@ -177,13 +182,15 @@ def _set_up_logging(verbose: bool) -> None:
     logging.getLogger("pipeline").setLevel(logging.INFO)
     if not verbose:
         # Beam warns of matters of its own on every run, e.g. that a worker has no folder for
-        # types which nobody registers.
-        logging.getLogger("apache_beam").setLevel(logging.ERROR)
+        # types which nobody registers; and what makes a job fail is said at the end, in a line.
+        logging.getLogger("apache_beam").setLevel(logging.CRITICAL)
         warnings.filterwarnings("ignore", module="apache_beam")
 
 
 def main() -> None:
     """Entry point of the ``artifactnet`` command."""
+    # Told to stop, a local audit must take its worker processes along.
+    signal.signal(signal.SIGTERM, signal.default_int_handler)
     try:
         app()
     except (ValueError, OSError, RuntimeError) as error:

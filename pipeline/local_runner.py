@@ -6,10 +6,14 @@ one on purpose starts at once and needs no network. One process per core, each w
 share of the cores for torch, is faster than one process with all of them.
 """
 
+import math
 import os
 
 from apache_beam.options.pipeline_options import DirectOptions, PipelineOptions
 from apache_beam.runners.portability.fn_api_runner import FnApiRunner
+
+ROWS_PER_WORKER = 8
+"""Fewer rows take less time than a further process needs to start."""
 
 LOCAL_RUNNERS = ("", "DirectRunner", "FnApiRunner")
 
@@ -17,6 +21,19 @@ LOCAL_RUNNERS = ("", "DirectRunner", "FnApiRunner")
 def usable_cores() -> int:
     """Cores that this process may run on."""
     return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+
+
+def default_workers(rows: int | None, on_gpu: bool) -> int:
+    """One process per core; fewer where there is little to do, one for a GPU.
+
+    Args:
+      rows: of the catalogue, ``None`` if nobody knows.
+      on_gpu: one GPU serves one process.
+    """
+    if on_gpu:
+        return 1
+    busy = usable_cores() if rows is None else math.ceil(rows / ROWS_PER_WORKER)
+    return max(1, min(usable_cores(), busy))
 
 
 def local_options(options: PipelineOptions, workers: int) -> PipelineOptions:

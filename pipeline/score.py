@@ -12,13 +12,14 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
+from apache_beam.io.filesystems import FileSystems
+from apache_beam.options.pipeline_options import PipelineOptions
 from rich.console import Console
 
-from models.artifactnet import SHIPPED_WEIGHTS
 from pipeline.catalogue import absolute
 from pipeline.verdict_table import VerdictLine, print_verdicts, summary
 from transforms.codec import CodecOptions, batches_of, recode
-from transforms.codec_roundtrip import BACKENDS, CodecBackend, CodecSpec
+from transforms.codec_roundtrip import BACKENDS, CodecBackend, CodecSpec, check_codecs
 from transforms.decode import DecodeOptions, decode_row
 from transforms.detector_stages import Detector, DetectorOptions, detector_of
 from transforms.embedded_audio import EmbeddedAudioReader
@@ -101,27 +102,38 @@ def _line(result: AuditedTrack | ErrorRow) -> VerdictLine:
     )
 
 
-def print_scores(request: ScoreRequest, as_json: bool) -> None:
+def print_scores(request: ScoreRequest, as_json: bool) -> int:
     """Score files and print a table, or one JSON object a line.
+
+    Returns:
+      Exit code: 1 when not one file could be scored.
 
     Raises:
       WeightsError, CodecError, ValueError: the request can't be carried out.
     """
-    weights = (request.weights or SHIPPED_WEIGHTS).absolute()
+    FileSystems.set_options(PipelineOptions([]))  # S3 wants to be told its defaults
+    weights = request.weights.absolute() if request.weights else None
+    check_codecs(request.codecs, BACKENDS[request.codec_backend]())
     results = score_rows(
         [
             ManifestRow(path, absolute(path), "arguments", number)
             for number, path in enumerate(request.files, start=1)
         ],
-        detector_of(DetectorOptions(weights, request.device)),
+        detector_of(DetectorOptions(weights, device=request.device)),
         DecodeOptions(request.segments),
         CodecOptions(request.codecs, request.codec_backend),
     )
-    if as_json:
-        for result in results:
+    verdicts: Counter[str] = Counter()
+    lines = []
+    for result in results:
+        line = _line(result)
+        verdicts[line.verdict] += 1
+        if as_json:
             print(json.dumps(_json(result)), flush=True)
-        return
-    lines = [_line(result) for result in results]
-    console = Console(highlight=False, soft_wrap=True)
-    print_verdicts(lines, len(lines), console)
-    console.print(f"\n{summary(Counter(line.verdict for line in lines))}")
+        else:
+            lines.append(line)
+    if not as_json:
+        console = Console(highlight=False, soft_wrap=True, emoji=False)
+        print_verdicts(lines, len(lines), console, len(lines))
+        console.print(f"\n{summary(verdicts)}")
+    return 1 if verdicts["error"] == len(request.files) else 0

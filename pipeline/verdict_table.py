@@ -8,8 +8,8 @@ from collections import Counter
 from dataclasses import dataclass
 
 from rich.console import Console
-from rich.markup import escape
 from rich.table import Table
+from rich.text import Text
 
 COLOURS = {"ai": "red", "real": "green", "uncertain": "yellow", "error": "magenta"}
 ORDER = ("ai", "uncertain", "real", "error")
@@ -33,8 +33,15 @@ def _number(value: float | None) -> str:
     return "" if value is None else f"{value:.3f}"
 
 
-def print_verdicts(lines: list[VerdictLine], total: int, console: Console) -> None:
-    """Print at most ``MOST_ROWS`` of ``lines``; ``total`` is how many tracks there were."""
+def _printable(text: str) -> str:
+    """Text of a manifest, without what a terminal would take for a command."""
+    return "".join(c if c.isprintable() else "\N{REPLACEMENT CHARACTER}" for c in text)
+
+
+def print_verdicts(
+    lines: list[VerdictLine], total: int, console: Console, most: int = MOST_ROWS
+) -> None:
+    """Print at most ``most`` of ``lines``; ``total`` is how many tracks there were."""
     ranked = sorted(lines, key=lambda line: (ORDER.index(line.verdict), -(line.p_ai or 0)))
     with_drift = any(line.drift is not None for line in lines)
     table = Table(box=None, pad_edge=False, header_style="bold")
@@ -44,21 +51,21 @@ def print_verdicts(lines: list[VerdictLine], total: int, console: Console) -> No
         table.add_column(name, justify="right")
     table.add_column("segments", justify="right")
     table.add_column("note", overflow="fold")
-    for line in ranked[:MOST_ROWS]:
+    for line in ranked[:most]:
         numbers = [_number(line.p_ai), _number(line.spread)]
         if with_drift:
             numbers.append(_number(line.drift))
         colour = COLOURS[line.verdict]
         table.add_row(
-            escape(line.track_id),
+            Text(_printable(line.track_id)),
             f"[{colour}]{line.verdict}[/]",
             *numbers,
             "" if line.segments is None else str(line.segments),
-            escape(line.note),
+            Text(_printable(line.note)),
         )
     console.print(table)
-    if total > MOST_ROWS:
-        console.print(f"... {min(MOST_ROWS, len(lines))} of {total} tracks shown")
+    if total > most:
+        console.print(f"... {min(most, len(lines))} of {total} tracks shown")
 
 
 def summary(verdicts: Counter) -> str:

@@ -10,6 +10,7 @@ what a song costs, and every step is bounded in time, memory and length.
 import math
 import time
 from collections.abc import Callable
+from contextlib import closing
 from dataclasses import dataclass
 from typing import BinaryIO, NamedTuple, Protocol
 
@@ -46,7 +47,8 @@ class DecodeLimits:
       max_bytes: largest file that is opened.
       max_hours: longest duration that is believed.
       max_channels: most channels; bounds the memory of one window.
-      max_sample_rate: highest sample rate in Hz; bounds it too.
+      min_sample_rate: lowest sample rate in Hz; below, there is nothing to judge.
+      max_sample_rate: highest sample rate in Hz; bounds the memory of one window.
       max_seconds: wall-clock seconds a track may spend in decoding.
       max_segments: most windows of one track, whatever ``segments`` asks for.
     """
@@ -54,6 +56,7 @@ class DecodeLimits:
     max_bytes: int = 4 << 30
     max_hours: float = 24.0
     max_channels: int = 32
+    min_sample_rate: int = 4_000
     max_sample_rate: int = 384_000
     max_seconds: float = 120.0
     max_segments: int = 900
@@ -102,6 +105,10 @@ class AudioReader(Protocol):
         """Samples ``[frames, channels]`` from ``start``; fewer at the end of the sound."""
         ...
 
+    def close(self) -> None:
+        """Release the decoder; the file stays open."""
+        ...
+
 
 OpenReader = Callable[[BinaryIO, Callable[[], None]], AudioReader]
 """Opens a reader; the second argument is called now and then and raises past the deadline."""
@@ -136,6 +143,10 @@ def check_limits(info: AudioInfo, limits: DecodeLimits) -> None:
     """
     if info.channels > limits.max_channels:
         raise DecodeLimitError(f"{info.channels} channels; at most {limits.max_channels} are read")
+    if 0 < info.sample_rate < limits.min_sample_rate:
+        raise DecodeLimitError(
+            f"{info.sample_rate} Hz; at least {limits.min_sample_rate} Hz are needed"
+        )
     if info.sample_rate > limits.max_sample_rate:
         raise DecodeLimitError(
             f"{info.sample_rate} Hz; at most {limits.max_sample_rate} Hz are read"
@@ -160,8 +171,8 @@ def mono_window(
       target_samples: length of the result.
 
     Returns:
-      Mean of the channels as float32 ``[target_samples]``, scaled down where a float file
-      exceeds full scale.
+      Mean of the channels (the first one where they cancel) as float32
+      ``[target_samples]``, scaled down where a float file exceeds full scale.
 
     Raises:
       NonFiniteAudioError: a sample is NaN or infinite.
@@ -169,6 +180,8 @@ def mono_window(
     if not np.isfinite(samples).all():
         raise NonFiniteAudioError("the file holds NaN or infinite samples")
     mono = samples.mean(axis=1, dtype=np.float64)
+    if np.abs(mono).max(initial=0.0) < SILENCE_PEAK:
+        mono = samples[:, 0].astype(np.float64)  # channels in antiphase cancel, one doesn't
     peak = float(np.abs(mono).max(initial=0.0))
     if peak > 1.0:
         mono /= peak
@@ -219,11 +232,11 @@ def decode_windows(
     for open_reader in readers:
         file.seek(0)
         try:
-            reader = open_reader(file, check_deadline)
-            check_limits(reader.info, limits)
-            return _read_windows(
-                reader, sample_rate, window_samples, segments, limits, check_deadline
-            )
+            with closing(open_reader(file, check_deadline)) as reader:
+                check_limits(reader.info, limits)
+                return _read_windows(
+                    reader, sample_rate, window_samples, segments, limits, check_deadline
+                )
         except (DecodeLimitError, NonFiniteAudioError, SilentAudioError):
             raise
         except AuditError as error:
@@ -244,8 +257,10 @@ def _read_windows(
     seconds = window_samples / sample_rate
     if info.duration < COMPLETE_FRACTION * seconds:
         raise TooShortError(f"{info.duration:.2f} s of sound; a segment needs {seconds:g} s")
+    notes = []
     planned = plan_windows(info.duration, seconds, segments)
     if len(planned) > limits.max_segments:
+        notes.append(f"{limits.max_segments} windows, not the {len(planned)} that cover the track")
         planned = plan_windows(info.duration, seconds, limits.max_segments)
     needed = COMPLETE_FRACTION * seconds * info.sample_rate
     starts: list[float] = []
@@ -272,7 +287,6 @@ def _read_windows(
         raise SilentAudioError(f"all {silent} windows that could be read are silent")
     if not windows:
         raise DamagedAudioError(f"none of {len(planned)} windows could be read: {problem}")
-    notes = []
     if unreadable:
         notes.append(f"{unreadable} of {len(planned)} windows unreadable (truncated or damaged)")
     if silent:

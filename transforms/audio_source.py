@@ -15,7 +15,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import BinaryIO, NamedTuple
 
-from apache_beam.io.filesystem import BeamIOError, CompressionTypes
+from apache_beam.io.filesystem import CompressionTypes
 from apache_beam.io.filesystems import FileSystems
 
 from transforms.audio_decoding import DecodeLimits
@@ -29,6 +29,8 @@ from transforms.audio_errors import (
 from transforms.embedded_audio import EmbeddedAudioReader
 from transforms.records import ManifestRow
 
+NOT_FOUND = re.compile(r"\b404\b|not ?found", re.IGNORECASE)
+FORBIDDEN = re.compile(r"\b40[13]\b|forbidden|access ?denied", re.IGNORECASE)
 BLOCK = 1 << 20
 MEMORY_BYTES = 64 << 20
 """An object up to this size stays in memory."""
@@ -105,7 +107,7 @@ def _download(uri: str, target: BinaryIO, limits: DecodeLimits) -> str:
                     break
                 digest.update(block)
                 target.write(block)
-    except (OSError, BeamIOError, ValueError) as error:
+    except Exception as error:  # storage clients raise classes of their own
         raise _storage_error(uri, error) from error
     _check_size(size, limits)
     target.seek(0)
@@ -115,9 +117,11 @@ def _download(uri: str, target: BinaryIO, limits: DecodeLimits) -> str:
 def _storage_error(
     uri: str, error: Exception
 ) -> AudioNotFoundError | AudioForbiddenError | AudioUnreachableError:
-    text = str(error)
-    if isinstance(error, FileNotFoundError) or re.search(r"\b404\b|not ?found", text, re.I):
+    text = str(error).replace(uri, "")  # an address may hold a 404 of its own
+    code = getattr(error, "code", None)
+    said = "" if isinstance(code, int) else text
+    if isinstance(error, FileNotFoundError) or code == 404 or NOT_FOUND.search(said):
         return AudioNotFoundError(f"no such object: {uri}")
-    if re.search(r"\b40[13]\b|forbidden|access ?denied", text, re.I):
+    if code in (401, 403) or FORBIDDEN.search(said):
         return AudioForbiddenError(f"no permission to read {uri}")
     return AudioUnreachableError(f"{uri}: {text.splitlines()[0] if text else repr(error)}")

@@ -5,10 +5,9 @@ Enters: ``SegmentBatch[Tensor]``, channels ``[segments, 7, bins, frames]``. Leav
 """
 
 import apache_beam as beam
-from apache_beam.ml.inference.base import RunInference
 
 from transforms.detector_stages import Detector, DetectorOptions
-from transforms.model_handler import DetectorStageHandler
+from transforms.model_handler import RunDetectorStage
 from transforms.records import SegmentBatch
 
 
@@ -21,5 +20,6 @@ class Classify(beam.PTransform):
 
     def expand(self, batches: beam.PCollection[SegmentBatch]) -> beam.PCollection[SegmentBatch]:
         """Run the CNN."""
-        handler = DetectorStageHandler(self._options, "classify", Detector.scores)
-        return batches | "SegmentClassifier" >> RunInference(handler)
+        return batches | "SegmentClassifier" >> RunDetectorStage(
+            self._options, "classify", Detector.scores
+        )

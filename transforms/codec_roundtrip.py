@@ -32,15 +32,19 @@ class _Format:
     container: str
     sample_rates: tuple[int, ...]
     default_bitrate: int
+    bitrates: range
+
+
+def _kbit(lowest: int, highest: int) -> range:
+    return range(1000 * lowest, 1000 * highest + 1)
 
 
 FORMATS = {
-    "mp3": _Format("libmp3lame", "mp3", (44_100, 48_000, 32_000), 128_000),
-    "aac": _Format("aac", "mp4", (44_100, 48_000, 32_000), 128_000),
-    "opus": _Format("libopus", "ogg", (48_000,), 96_000),
-    "vorbis": _Format("libvorbis", "ogg", (44_100, 48_000, 32_000), 128_000),
+    "mp3": _Format("libmp3lame", "mp3", (44_100, 48_000, 32_000), 128_000, _kbit(32, 320)),
+    "aac": _Format("aac", "mp4", (44_100, 48_000, 32_000), 128_000, _kbit(16, 256)),
+    "opus": _Format("libopus", "ogg", (48_000,), 96_000, _kbit(6, 256)),
+    "vorbis": _Format("libvorbis", "ogg", (44_100, 48_000, 32_000), 128_000, _kbit(48, 256)),
 }
-BITRATES = range(16_000, 512_001)
 
 
 @dataclass(frozen=True)
@@ -82,8 +86,14 @@ def parse_codec(text: str) -> CodecSpec:
     if not rest:
         return CodecSpec(name, FORMATS[name].default_bitrate)
     bitrate = int(digits) * 1000 if digits.isascii() and digits.isdigit() else 0
-    if bitrate not in BITRATES:
-        raise ValueError(f"bad bit rate in {text.strip()!r}: use 16k to 512k, e.g. {name}:128k")
+    allowed = FORMATS[name].bitrates
+    if bitrate not in allowed:
+        raise ValueError(
+            f"bad bit rate in {text.strip()!r}: {name} in mono takes {allowed[0] // 1000}k to "
+            f"{allowed[-1] // 1000}k"
+        )
+    if encoder and name == "vorbis":
+        raise ValueError(f"{text.strip()!r}: Vorbis has one encoder here; leave it out")
     return CodecSpec(name, bitrate, encoder)
 
 
@@ -128,11 +138,12 @@ class PyAVBackend:
                     sound.write(audio)
                 return buffer.getvalue()
             target = FORMATS[spec.name]
+            encoder = spec.encoder or target.encoder
+            if av.Codec(encoder, "w").type != "audio":
+                raise CodecError(f"{spec}: {encoder} is not an encoder of audio")
             with av.open(buffer, "w", format=target.container) as container:
-                stream = container.add_stream(
-                    spec.encoder or target.encoder, rate=sample_rate, layout="mono"
-                )
-                assert isinstance(stream, av.AudioStream)
+                stream = container.add_stream(encoder, rate=sample_rate, layout="mono")
+                assert isinstance(stream, av.AudioStream), "the encoder is one of audio"
                 stream.bit_rate = spec.bitrate
                 frame = av.AudioFrame.from_ndarray(audio[None], format="fltp", layout="mono")
                 frame.sample_rate = sample_rate
@@ -140,6 +151,8 @@ class PyAVBackend:
                 frame.pts, frame.time_base = 0, Fraction(1, sample_rate)
                 container.mux(stream.encode(frame))
                 container.mux(stream.encode(None))
+        except CodecError:
+            raise
         except (av.FFmpegError, soundfile.SoundFileError, ValueError, LookupError) as error:
             raise CodecError(f"{spec}: {error}") from error
         return buffer.getvalue()
@@ -217,3 +230,14 @@ def codec_roundtrip(
     length = min(len(audio), len(decoded))
     result[:length] = decoded[:length]
     return result
+
+
+def check_codecs(specs: tuple[CodecSpec, ...], backend: CodecBackend) -> None:
+    """Try every codec once on a second of quiet noise.
+
+    Raises:
+      CodecError: an encoder is missing or refuses its bit rate.
+    """
+    noise = 0.1 * np.random.default_rng(0).standard_normal(44_100).astype(np.float32)
+    for spec in specs:
+        codec_roundtrip(noise, 44_100, spec, backend)

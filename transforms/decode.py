@@ -68,6 +68,10 @@ class DecodeDoFn(beam.DoFn):
         """Make room for the reader of embedded audio, which keeps its place between rows."""
         self._embedded = EmbeddedAudioReader()
 
+    def teardown(self) -> None:
+        """Close the manifest that the last rows lay in."""
+        self._embedded.close()
+
     def process(self, row: ManifestRow) -> Iterator[DecodedTrack]:
         """Yield the decoded track, or why it isn't."""
         with self._metrics.timed():

@@ -6,6 +6,7 @@ whose tensors stay on the device. The DoFns and ``artifactnet score`` call these
 methods; a process loads each detector once.
 """
 
+import threading
 from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
@@ -20,6 +21,7 @@ from models.config import ArtifactNetConfig
 from models.device import halving_on_oom, pick_device, segments_that_fit
 from models.forensic_channels import channel_statistics, forensic_channels
 from models.hpss import hpss
+from models.safetensors_io import WeightsError
 from transforms.records import ResidualSpectra, SegmentScores, SeparatedSpectra
 
 
@@ -28,12 +30,15 @@ class DetectorOptions:
     """Which detector runs where.
 
     Attributes:
-      weights: safetensors file; it must exist on every worker.
+      weights: safetensors file that exists on every worker; ``None`` for the shipped one,
+        wherever the package is installed.
+      model_id: what the file must be; empty for whatever it is.
       device: ``auto``, ``cpu``, ``cuda`` ...
       threads: CPU threads of torch in one process; 0 leaves torch's own choice.
     """
 
-    weights: Path = SHIPPED_WEIGHTS
+    weights: Path | None = None
+    model_id: str = ""
     device: str = "auto"
     threads: int = 0
 
@@ -92,15 +97,28 @@ class Detector:
         )
 
 
-@lru_cache(maxsize=2)
+_loading = threading.Lock()
+
+
 def detector_of(options: DetectorOptions) -> Detector:
     """The detector of this process for ``options``.
 
     Raises:
-      WeightsError: the weights can't be used.
+      WeightsError: the weights can't be used, or are not those the job was started with.
       ValueError: the device can't be used.
     """
+    with _loading:  # a harness may start several threads at once
+        return _load(options)
+
+
+@lru_cache(maxsize=2)
+def _load(options: DetectorOptions) -> Detector:
     if options.threads:
         torch.set_num_threads(options.threads)
-    network, model_id = load_detector(options.weights)
+    path = options.weights or SHIPPED_WEIGHTS
+    network, model_id = load_detector(path)
+    if options.model_id and model_id != options.model_id:
+        raise WeightsError(
+            f"{path}: model {model_id} here, {options.model_id} where the job was started"
+        )
     return Detector(network, model_id, pick_device(options.device))

@@ -10,7 +10,7 @@ import apache_beam as beam
 from apache_beam.metrics import Metrics
 
 from transforms.records import ManifestRow
-from transforms.stage import NAMESPACE
+from transforms.stage import NAMESPACE, StageMetrics
 
 
 def never_audited(row: ManifestRow) -> bool:
@@ -24,11 +24,14 @@ class DropAuditedDoFn(beam.DoFn):
 
     def __init__(self, is_audited: Callable[[ManifestRow], bool] = never_audited) -> None:
         self._is_audited = is_audited
+        self._metrics = StageMetrics("drop_audited")
         self._skipped = Metrics.counter(NAMESPACE, "skipped")
 
     def process(self, row: ManifestRow) -> Iterator[ManifestRow]:
         """Yield the row unless it is done."""
-        if self._is_audited(row):
+        with self._metrics.timed():
+            audited = self._is_audited(row)
+        if audited:
             self._skipped.inc()
         else:
             yield row

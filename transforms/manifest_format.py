@@ -6,13 +6,16 @@ interpreted here but the file format, and no more than one line, or one Parquet 
 without its audio, is in memory.
 """
 
+import bz2
 import csv
+import gzip
 import io
 import json
-from collections.abc import Iterator
+import zlib
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import PurePosixPath
-from typing import Any, BinaryIO, Literal
+from typing import Any, BinaryIO, Literal, cast
 
 import pyarrow as pa
 import pyarrow.parquet as pq
@@ -29,6 +32,10 @@ SUFFIXES: dict[str, ManifestFormat] = {
     ".parquet": "parquet",
 }
 AUDIO_COLUMN = "audio"
+UNPACKERS: dict[str, Callable[[BinaryIO], BinaryIO]] = {
+    ".gz": lambda file: cast(BinaryIO, gzip.GzipFile(fileobj=file)),
+    ".bz2": lambda file: cast(BinaryIO, bz2.BZ2File(file)),
+}
 LONGEST_LINE = 16 << 20
 """Bytes; a longer line is an error row, not a way to fill the memory."""
 
@@ -42,18 +49,20 @@ class RawRow:
       values: column name to value; without the audio bytes.
       row_group: Parquet row group; -1 for other formats.
       row: row within it.
+      has_audio: the file has a column of audio bytes.
     """
 
     line: int
     values: dict[str, Any]
     row_group: int = -1
     row: int = -1
+    has_audio: bool = False
 
 
 def manifest_format(address: str) -> ManifestFormat | None:
     """Format by file name (``.gz`` allowed on text), or ``None`` for no manifest."""
     path = PurePosixPath(address)
-    packed = path.suffix in (".gz", ".bz2", ".zst")
+    packed = path.suffix in UNPACKERS
     found = SUFFIXES.get(PurePosixPath(path.stem).suffix if packed else path.suffix.lower())
     return None if packed and found == "parquet" else found
 
@@ -62,22 +71,28 @@ def read_rows(address: str) -> Iterator[RawRow | ManifestRowError]:
     """Every row of the manifest at ``address``, or why a line isn't one.
 
     Raises:
-      ValueError: the file is no manifest, or not of the format its name tells.
+      ValueError: the file is no manifest, not of the format its name tells, or (after the
+        rows that could be read) ends early.
       OSError: it can't be opened.
     """
     kind = manifest_format(address)
-    if kind == "parquet":
-        with FileSystems.open(address, compression_type=CompressionTypes.UNCOMPRESSED) as file:
-            yield from _parquet_rows(file, address)
-    elif kind:
-        with FileSystems.open(address) as source:
-            file = io.BufferedReader(_Raw(source))
-            yield from _jsonl_rows(file) if kind == "jsonl" else _csv_rows(file)
-    else:
+    if kind is None:
         raise ValueError(f"{address}: not a manifest; its name must end in {', '.join(SUFFIXES)}")
+    # Beam's own decompression takes a file that was cut short for one that ends there.
+    with FileSystems.open(address, compression_type=CompressionTypes.UNCOMPRESSED) as source:
+        if kind == "parquet":
+            yield from _parquet_rows(source, address)
+            return
+        unpack = UNPACKERS.get(PurePosixPath(address).suffix)
+        raw: BinaryIO = io.BufferedReader(_Raw(source))
+        file = unpack(raw) if unpack else raw
+        try:
+            yield from _jsonl_rows(file) if kind == "jsonl" else _csv_rows(file)
+        except (EOFError, zlib.error, gzip.BadGzipFile) as error:
+            raise ValueError(f"{address}: compressed data ends early or is damaged") from error
 
 
-def _lines(file: io.BufferedReader) -> Iterator[bytes | None]:
+def _lines(file: BinaryIO) -> Iterator[bytes | None]:
     """Lines of bounded length; ``None`` for one that is longer."""
     while line := file.readline(LONGEST_LINE):
         if len(line) < LONGEST_LINE or line.endswith(b"\n"):
@@ -88,7 +103,7 @@ def _lines(file: io.BufferedReader) -> Iterator[bytes | None]:
         yield None
 
 
-def _jsonl_rows(file: io.BufferedReader) -> Iterator[RawRow | ManifestRowError]:
+def _jsonl_rows(file: BinaryIO) -> Iterator[RawRow | ManifestRowError]:
     for number, line in enumerate(_lines(file), start=1):
         if line is not None and not line.strip():
             continue
@@ -104,23 +119,44 @@ def _jsonl_rows(file: io.BufferedReader) -> Iterator[RawRow | ManifestRowError]:
         yield RawRow(number, values)
 
 
-def _csv_rows(file: io.BufferedReader) -> Iterator[RawRow | ManifestRowError]:
-    # Bytes that aren't UTF-8 survive as surrogates and are refused row by row, later.
-    text = io.TextIOWrapper(file, encoding="utf-8-sig", errors="surrogateescape", newline="")
-    reader = csv.reader(text, strict=True)
+def _csv_text(file: BinaryIO) -> Iterator[str]:
+    for number, line in enumerate(_lines(file), start=1):
+        # A line that is too long runs into the csv module's own limit. What isn't UTF-8
+        # survives as surrogates and is refused row by row, later.
+        text = b"x" * (csv.field_size_limit() + 1) if line is None else line
+        yield text.decode("utf-8-sig" if number == 1 else "utf-8", "surrogateescape")
+
+
+def _csv_header(cells: list[str]) -> list[str]:
+    names = [name.strip() for name in cells]
+    if not is_unicode("".join(names)):
+        raise ValueError("the column names are not UTF-8")
+    if twice := sorted({name for name in names if names.count(name) > 1}):
+        raise ValueError(f"two columns are named {twice[0]!r}")
+    return names
+
+
+def _csv_rows(file: BinaryIO) -> Iterator[RawRow | ManifestRowError]:
+    reader = csv.reader(_csv_text(file), strict=True)
     header: list[str] = []
     while True:
+        first = reader.line_num + 1
         try:
             cells = next(reader)
         except StopIteration:
             return
         except csv.Error as error:
-            yield ManifestRowError(f"line {reader.line_num}: {error}")
+            if not header:
+                raise ValueError(f"the column names can't be read: {error}") from error
+            # A quote that is never closed takes the lines behind it along: each is accounted for.
+            for number in range(first, max(first, reader.line_num) + 1):
+                opened = "" if number == first else f" in the record that begins on line {first}"
+                yield ManifestRowError(f"line {number}: {error}{opened}")
             continue
         if not cells:
             continue
         if not header:
-            header = [name.strip() for name in cells]
+            header = _csv_header(cells)
             continue
         if len(cells) != len(header):
             yield ManifestRowError(
@@ -129,6 +165,15 @@ def _csv_rows(file: io.BufferedReader) -> Iterator[RawRow | ManifestRowError]:
             continue
         values = {name: cell or None for name, cell in zip(header, cells, strict=True)}
         yield RawRow(reader.line_num, values)
+
+
+def is_unicode(text: str) -> bool:
+    """Whether ``text`` can be written as UTF-8: it has no lone surrogates."""
+    try:
+        text.encode()
+    except UnicodeEncodeError:
+        return False
+    return True
 
 
 class _Raw(io.RawIOBase):
@@ -169,16 +214,23 @@ def _open_parquet(file: BinaryIO, address: str) -> pq.ParquetFile:
 def _parquet_rows(file: BinaryIO, address: str) -> Iterator[RawRow]:
     parquet = _open_parquet(file, address)
     schema = parquet.schema_arrow
+    if twice := sorted({name for name in schema.names if schema.names.count(name) > 1}):
+        raise ValueError(f"{address}: two columns are named {twice[0]!r}")
     columns = [name for name in schema.names if name != AUDIO_COLUMN]
+    has_audio = False
     if AUDIO_COLUMN in schema.names:
         audio = schema.field(AUDIO_COLUMN).type
-        if pa.types.is_struct(audio) and audio.get_field_index("path") >= 0:
+        is_struct = pa.types.is_struct(audio)
+        has_audio = is_struct or pa.types.is_binary(audio) or pa.types.is_large_binary(audio)
+        if is_struct and audio.get_field_index("path") >= 0:
             columns.append(f"{AUDIO_COLUMN}.path")
+        elif not has_audio:
+            columns.append(AUDIO_COLUMN)
     line = 0
     for group in range(parquet.num_row_groups):
         row = 0
         for batch in parquet.iter_batches(1024, row_groups=[group], columns=columns):
             for values in batch.to_pylist() if columns else [{}] * batch.num_rows:
                 line += 1
-                yield RawRow(line, values, group, row)
+                yield RawRow(line, values, group, row, has_audio)
                 row += 1

@@ -19,6 +19,7 @@ from transforms.audio_errors import ManifestRowError
 from transforms.manifest_format import (
     AUDIO_COLUMN,
     RawRow,
+    is_unicode,
     manifest_format,
     parquet_summary,
     read_rows,
@@ -28,6 +29,9 @@ from transforms.records import EmbeddedAudio, ManifestRow
 TEXT_COLUMNS = ("label", "generator", "source", "bench_origin")
 KNOWN_COLUMNS = frozenset(("track_id", "uri", AUDIO_COLUMN, *TEXT_COLUMNS))
 SCHEMES = ("gs", "s3", "file")
+MOST_COLUMNS = 500
+"""Carried columns; what is beyond goes to ``other_columns``."""
+
 PEEK_ROWS = 200_000
 """Rows that are looked at to find the carried columns of JSONL and CSV."""
 
@@ -49,6 +53,12 @@ class _Seen(NamedTuple):
     usable: int
     total: int | None
     problem: str
+
+
+def _without_source(columns: Iterable[str]) -> str:
+    """Problem of a manifest whose rows name no audio."""
+    names = ", ".join(sorted(columns)[:8]) or "none"
+    return f"no column uri or audio; its columns are {names}"
 
 
 def _type_of(value: Any) -> pa.DataType:
@@ -81,6 +91,8 @@ def _look_at(address: str, types: dict[str, pa.DataType | None], budget: int) ->
             if field.name not in KNOWN_COLUMNS:
                 kind = pa.string() if pa.types.is_null(field.type) else field.type
                 types[field.name] = _merged(types.get(field.name), kind)
+        if not {"uri", AUDIO_COLUMN} & set(schema.names):
+            return _Seen(0, rows, _without_source(schema.names))
         return _Seen(rows, rows, "")
     usable = total = 0
     problem = ""
@@ -89,9 +101,14 @@ def _look_at(address: str, types: dict[str, pa.DataType | None], budget: int) ->
         if isinstance(row, ManifestRowError):
             problem = problem or str(row)
             continue
+        if not {"uri", AUDIO_COLUMN} & row.values.keys():
+            problem = problem or f"line {row.line}: {_without_source(row.values)}"
+            continue
         usable += 1
         for name, value in row.values.items():
-            if name not in KNOWN_COLUMNS:
+            if name not in KNOWN_COLUMNS and is_unicode(name):
+                if name not in types and len(types) >= MOST_COLUMNS:
+                    continue
                 types.setdefault(name, None)
                 if value is not None:
                     types[name] = _merged(types[name], _type_of(value))
@@ -139,8 +156,8 @@ def resolve_uri(uri: str, manifest: str) -> str:
     if separator:
         if scheme not in SCHEMES:
             known = ", ".join(f"{name}://" for name in SCHEMES)
-            raise ManifestRowError(f"uri {uri!r}: {scheme}:// can't be read; use a path or {known}")
-        return unquote(rest) if scheme == "file" else uri
+            raise ManifestRowError(f"uri {uri!r} can't be read; use a path or {known}")
+        return unquote(rest.removeprefix("localhost")) if scheme == "file" else uri
     if posixpath.isabs(uri):
         return uri
     base, separator, folder = manifest.partition("://")
@@ -165,7 +182,12 @@ def _fitting(name: str, value: Any, kind: pa.DataType) -> Any:
     if pa.types.is_string(kind):
         return value if isinstance(value, str) else json.dumps(value, default=str)
     try:
-        return pa.scalar(value, kind).as_py()
+        if pa.types.is_floating(kind) and isinstance(value, int):
+            return float(value)
+        fitted = pa.scalar(value, kind).as_py()
+        if isinstance(value, float) and isinstance(fitted, int) and fitted != value:
+            raise ValueError("a fraction would be lost")
+        return fitted
     except (pa.ArrowException, OverflowError, ValueError, TypeError) as error:
         raise ManifestRowError(
             f"column {name} holds {kind} elsewhere, here {type(value).__name__} {value!r:.60}"
@@ -183,19 +205,20 @@ def manifest_row(raw: RawRow, manifest: str, layout: ManifestLayout) -> Manifest
     uri = _text(values, "uri")
     embedded = None
     audio = values.get(AUDIO_COLUMN)
-    if raw.row_group >= 0 and not uri:
+    if raw.has_audio and not uri:
         embedded = EmbeddedAudio(manifest, AUDIO_COLUMN, raw.row_group, raw.row)
         path = audio.get("path") if isinstance(audio, dict) else None
-        uri = f"{manifest}#{path or raw.line}"
+        uri = f"{manifest}#{raw.line}" + (f"/{path}" if path else "")
     elif isinstance(audio, str) and not uri:
         uri = audio
     if not uri:
         raise ManifestRowError("neither uri nor audio")
+    uri = uri if embedded else resolve_uri(uri, manifest)
     known = {name for name, _ in layout.carried}
     others = {k: v for k, v in values.items() if k not in known and k not in KNOWN_COLUMNS}
     row = ManifestRow(
         track_id=_text(values, "track_id") or uri,
-        uri=uri if embedded else resolve_uri(uri, manifest),
+        uri=uri,
         manifest=manifest,
         line=raw.line,
         embedded=embedded,
@@ -203,9 +226,8 @@ def manifest_row(raw: RawRow, manifest: str, layout: ManifestLayout) -> Manifest
         other_columns=json.dumps(others, default=str) if others else "",
         **{name: _text(values, name) for name in TEXT_COLUMNS},
     )
-    for text in (row.track_id, row.uri, *(v for _, v in row.carried if isinstance(v, str))):
-        try:
-            text.encode()
-        except UnicodeEncodeError as error:
-            raise ManifestRowError("text that is not valid Unicode (use UTF-8)") from error
+    texts = (row.track_id, row.uri, row.label, row.generator, row.source, row.bench_origin)
+    for text in (*texts, *values, *(value for _, value in row.carried)):
+        if isinstance(text, str) and not is_unicode(text):
+            raise ManifestRowError("text that is not valid Unicode (use UTF-8)")
     return row

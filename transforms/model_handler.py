@@ -1,14 +1,16 @@
 """Beam's RunInference over our detector.
 
 Enters: ``SegmentBatch`` elements. Leaves: the same batches one model stage further. A batch
-is already a batch of segments, cut to what the device holds, so RunInference hands over
-one at a time; what it adds is the shared model, and its metrics.
+is already a batch of segments, cut to what the device holds, so Beam's own batching, which
+would hold an element back until the next one comes, is skipped; what RunInference adds is the
+shared model, and its metrics.
 """
 
 from collections.abc import Callable, Iterable, Sequence
 from typing import Any
 
-from apache_beam.ml.inference.base import ModelHandler
+import apache_beam as beam
+from apache_beam.ml.inference.base import ModelHandler, RunInference
 
 from transforms.detector_stages import Detector, DetectorOptions, detector_of
 from transforms.records import SegmentBatch
@@ -56,6 +58,30 @@ class DetectorStageHandler(ModelHandler[SegmentBatch, SegmentBatch, Detector]):
         """Where RunInference counts."""
         return f"{NAMESPACE}_{self._stage}"
 
-    def batch_elements_kwargs(self) -> dict[str, int]:
-        """One element at a time: it is a batch already."""
-        return {"min_batch_size": 1, "max_batch_size": 1}
+    def should_skip_batching(self) -> bool:
+        """Elements come one by one, as lists of one: see :class:`RunDetectorStage`."""
+        return True
+
+
+class RunDetectorStage(beam.PTransform):
+    """One model stage over every batch of segments.
+
+    Args:
+      options: which detector, where.
+      stage: name in metrics and error rows.
+      compute: the stage as an unbound method of :class:`Detector`.
+    """
+
+    def __init__(
+        self, options: DetectorOptions, stage: str, compute: Callable[[Detector, Any], Any]
+    ) -> None:
+        super().__init__()
+        self._handler = DetectorStageHandler(options, stage, compute)
+
+    def expand(self, batches: beam.PCollection[SegmentBatch]) -> beam.PCollection[SegmentBatch]:
+        """Hand each batch to RunInference as a list of its own."""
+        return (
+            batches
+            | "OneByOne" >> beam.Map(lambda batch: [batch])
+            | "RunInference" >> RunInference(self._handler)
+        )

@@ -83,7 +83,7 @@ def carried_names(layout: ManifestLayout) -> dict[str, str]:
     return names
 
 
-def track_schema(layout: ManifestLayout) -> pa.schema:
+def track_schema(layout: ManifestLayout) -> pa.Schema:
     """Schema of ``tracks/``: ``TRACK_FIELDS``, then the columns carried from the manifest."""
     names = carried_names(layout)
     carried = [pa.field(names[name], kind) for name, kind in layout.carried]
@@ -143,5 +143,8 @@ def segment_records(audited: AuditedTrack) -> Iterator[dict[str, Any]]:
 
 
 def error_record(error: ErrorRow) -> dict[str, Any]:
-    """The row of ``errors/``."""
-    return asdict(error)
+    """The row of ``errors/``; what is no Unicode in a broken manifest is written as escapes."""
+    return {
+        name: None if text is None else text.encode("utf-8", "backslashreplace").decode()
+        for name, text in asdict(error).items()
+    }

@@ -15,7 +15,7 @@ import numpy as np
 from av.audio.frame import AudioFrame
 from numpy.typing import NDArray
 
-from transforms.audio_decoding import AudioInfo
+from transforms.audio_decoding import COMPLETE_FRACTION, AudioInfo
 from transforms.audio_errors import DamagedAudioError, EmptyAudioError, NotAudioError
 
 # FFmpeg writes its complaints about damaged files straight to the terminal; what matters of
@@ -28,8 +28,8 @@ CONTAINERS = (
 )
 """Demuxers that may open a track."""
 
-BARE_STREAMS = frozenset(("aac", "ac3", "eac3", "dts", "amr", "mpeg", "mpegts"))
-"""Demuxers of containers that don't state a duration."""
+BARE_STREAMS = frozenset(("aac", "ac3", "eac3", "dts", "amr", "mp3", "mpeg", "mpegts"))
+"""Demuxers of containers that don't state a duration, or don't always."""
 
 PREROLL_SECONDS = 0.25
 """Decoded and thrown away before a window, so that lossy decoders have settled."""
@@ -64,6 +64,8 @@ class PyAVReader:
         if not self._container.streams.audio:
             raise NotAudioError(f"a {self._container.format.name} file without a sound track")
         stream = self._stream = self._container.streams.audio[0]
+        if stream.codec_context is None:
+            raise NotAudioError("no decoder for the sound track's codec")
         self._time_base = stream.time_base or Fraction(1, av.time_base)
         self._start = float((stream.start_time or 0) * self._time_base)
         self._layout = stream.codec_context.layout.name
@@ -136,7 +138,7 @@ class PyAVReader:
         rate = self.info.sample_rate
         wanted = round(seconds * rate)
         samples = np.zeros((self.info.channels, wanted), np.float32)
-        filled = 0
+        filled = written = 0
         expected: int | None = None
         try:
             for frame in self._frames(start):
@@ -149,11 +151,18 @@ class PyAVReader:
                 block = block[:, : wanted - position]
                 samples[:, position : position + block.shape[1]] = block
                 filled = max(filled, position + block.shape[1])
+                written += block.shape[1]
                 if filled >= wanted:
                     break
         except (av.FFmpegError, ValueError, OSError) as error:
             raise DamagedAudioError(f"FFmpeg at {start:.1f} s: {_reason(error)}") from error
+        if written < COMPLETE_FRACTION * filled:
+            raise DamagedAudioError(f"at {start:.1f} s only {written / filled:.0%} decodes")
         return samples[:, :filled].T
+
+    def close(self) -> None:
+        """Release the decoder."""
+        self._container.close()
 
 
 def _reason(error: Exception) -> str:

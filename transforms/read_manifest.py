@@ -14,10 +14,10 @@ from apache_beam.metrics import Metrics
 from apache_beam.typehints.decorators import no_annotations
 
 from transforms.audio_errors import DuplicateTrackError, ManifestRowError
-from transforms.manifest_format import read_rows
+from transforms.manifest_format import RawRow, read_rows
 from transforms.manifest_layout import ManifestLayout, manifest_row
 from transforms.records import ErrorRow, ManifestRow
-from transforms.stage import NAMESPACE
+from transforms.stage import NAMESPACE, StageMetrics
 
 ERRORS = "errors"
 STAGE = "manifest"
@@ -37,22 +37,38 @@ class ParseManifestDoFn(beam.DoFn):
     def __init__(self, layout: ManifestLayout) -> None:
         self._layout = layout
         self._rows = Metrics.counter(NAMESPACE, "rows_in")
+        self._metrics = StageMetrics(STAGE)
 
     def process(self, address: str) -> Iterator[ManifestRow | ManifestErrorOutput]:
         """Yield the rows, and an error row for each line that isn't one."""
-        for raw in read_rows(address):
-            self._rows.inc()
-            if isinstance(raw, ManifestRowError):
-                yield _error(None, None, raw, f"{address} {raw}")
-                continue
+        rows = read_rows(address)
+        while True:
             try:
-                yield manifest_row(raw, address, self._layout)
-            except ManifestRowError as error:
-                track_id, uri = (
-                    value if isinstance(value, str) and value.isprintable() else None
-                    for value in (raw.values.get("track_id"), raw.values.get("uri"))
-                )
-                yield _error(track_id, uri, error, f"{address} line {raw.line}: {error}")
+                raw = next(rows, None)
+            except ValueError as error:
+                # The file ends early: what was read is good, what follows is one error.
+                raw = ManifestRowError(str(error))
+                rows = iter(())
+            if raw is None:
+                return
+            self._rows.inc()
+            with self._metrics.timed():
+                result = self._row(raw, address)
+            yield result
+
+    def _row(
+        self, raw: RawRow | ManifestRowError, address: str
+    ) -> ManifestRow | ManifestErrorOutput:
+        if isinstance(raw, ManifestRowError):
+            self._metrics.failures.inc()
+            return _error(None, None, raw, f"{address} {raw}")
+        try:
+            return manifest_row(raw, address, self._layout)
+        except ManifestRowError as error:
+            self._metrics.failures.inc()
+            named = (raw.values.get(name) for name in ("track_id", "uri"))
+            track_id, uri = (None if value is None else str(value) for value in named)
+            return _error(track_id, uri, error, f"{address} line {raw.line}: {error}")
 
 
 def _error(
@@ -65,18 +81,28 @@ def _error(
 class KeepFirstDoFn(beam.DoFn):
     """Of the rows that share a ``track_id``, the first line stays."""
 
+    def __init__(self) -> None:
+        self._metrics = StageMetrics("deduplicate")
+
     def process(
         self, group: tuple[str, Iterable[ManifestRow]]
     ) -> Iterator[ManifestRow | ManifestErrorOutput]:
-        """Yield the first row, and an error row for each other."""
-        first, *others = sorted(group[1], key=lambda row: (row.manifest, row.line))
+        """Yield the first row, and an error row for each other; the group is only streamed."""
+        with self._metrics.timed():
+            first = min(group[1], key=_place)
         yield first
-        for row in others:
-            message = (
-                f"{row.manifest} line {row.line}: track_id {row.track_id!r} is taken by "
-                f"{first.manifest} line {first.line}"
-            )
-            yield _error(row.track_id, row.uri, DuplicateTrackError(), message)
+        for row in group[1]:
+            if _place(row) != _place(first):
+                self._metrics.failures.inc()
+                message = (
+                    f"{row.manifest} line {row.line}: track_id {row.track_id!r} is taken by "
+                    f"{first.manifest} line {first.line}"
+                )
+                yield _error(row.track_id, row.uri, DuplicateTrackError(), message)
+
+
+def _place(row: ManifestRow) -> tuple[str, int]:
+    return row.manifest, row.line
 
 
 class ReadManifest(beam.PTransform):

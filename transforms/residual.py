@@ -5,10 +5,9 @@ Enters: ``SegmentBatch[Tensor]``, magnitude ``[segments, bins, frames]``. Leaves
 """
 
 import apache_beam as beam
-from apache_beam.ml.inference.base import RunInference
 
 from transforms.detector_stages import Detector, DetectorOptions
-from transforms.model_handler import DetectorStageHandler
+from transforms.model_handler import RunDetectorStage
 from transforms.records import SegmentBatch
 
 
@@ -21,5 +20,6 @@ class ExtractResidual(beam.PTransform):
 
     def expand(self, batches: beam.PCollection[SegmentBatch]) -> beam.PCollection[SegmentBatch]:
         """Run ArtifactUNet."""
-        handler = DetectorStageHandler(self._options, "residual", Detector.residual)
-        return batches | "ArtifactUNet" >> RunInference(handler)
+        return batches | "ArtifactUNet" >> RunDetectorStage(
+            self._options, "residual", Detector.residual
+        )

@@ -16,6 +16,9 @@ from numpy.typing import NDArray
 from transforms.audio_decoding import AudioInfo
 from transforms.audio_errors import DamagedAudioError, NotAudioError
 
+UNKNOWN_FRAMES = 1 << 48
+"""libsndfile reports about this many and more where a FLAC doesn't state its length."""
+
 
 class SoundfileReader:
     """Random access by sample position."""
@@ -35,8 +38,8 @@ class SoundfileReader:
         except (soundfile.SoundFileError, TypeError, ValueError) as error:
             raise NotAudioError(f"libsndfile: {error}") from error
         sound = self._sound
-        if sound.frames <= 0 or not sound.seekable():
-            raise NotAudioError("libsndfile: no seekable samples")
+        if not 0 < sound.frames < UNKNOWN_FRAMES or not sound.seekable():
+            raise NotAudioError("libsndfile: no samples, or an unknown number of them")
         self.info = AudioInfo(
             container="wav" if sound.format == "WAVEX" else sound.format.lower(),
             codec=sound.subtype.lower(),
@@ -58,6 +61,10 @@ class SoundfileReader:
             return self._sound.read(round(seconds * rate), dtype="float32", always_2d=True)
         except soundfile.SoundFileError as error:
             raise DamagedAudioError(f"libsndfile at {start:.1f} s: {error}") from error
+
+    def close(self) -> None:
+        """Release the decoder."""
+        self._sound.close()
 
 
 def _looks_like_mpeg(head: bytes) -> bool:

@@ -18,6 +18,24 @@ def test_unknown_and_missing_fields(change: dict) -> None:
         ArtifactNetConfig.from_json(stored)
 
 
+@pytest.mark.parametrize(
+    "change",
+    [
+        {"unet_channels": [100_000]},
+        {"hop_length": 0},
+        {"n_fft": 2048.0},
+        {"hpss_kernel": 16},
+        {"classifier_channels": [8]},
+        {"threshold_real": 0.9, "threshold_ai": 0.1},
+        {"threshold_ai": float("nan")},
+        {"mask_bound": 2},
+    ],
+)
+def test_values_out_of_bounds_are_refused(change: dict) -> None:
+    with pytest.raises(ValueError, match=next(iter(change)).split("_")[0]):
+        ArtifactNetConfig.from_json(ArtifactNetConfig().to_json() | change)
+
+
 def test_geometry_of_a_segment() -> None:
     config = ArtifactNetConfig()
     assert (config.segment_seconds, config.bins, config.frames) == (4.0, 1025, 345)

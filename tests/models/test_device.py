@@ -8,7 +8,7 @@ def test_auto_is_cuda_where_it_is() -> None:
     assert pick_device("auto").type == ("cuda" if torch.cuda.is_available() else "cpu")
 
 
-@pytest.mark.parametrize("name", ["toaster", "cuda:99"])
+@pytest.mark.parametrize("name", ["toaster", "cuda:99", "meta"])
 def test_absent_device(name: str) -> None:
     with pytest.raises(ValueError, match="can't be used here"):
         pick_device(name)

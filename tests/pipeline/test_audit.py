@@ -11,9 +11,16 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
-from pipeline.audit import AuditFailedError, AuditRequest, OutputError, run_audit
+from pipeline.audit import (
+    AuditFailedError,
+    AuditRequest,
+    OutputError,
+    _without_secrets,
+    run_audit,
+)
 from pipeline.score import score_rows
 from tests.conftest import SAMPLES, SHARED_CORPUS
+from transforms.audio_errors import CodecError
 from transforms.codec import CodecOptions
 from transforms.codec_roundtrip import parse_codecs
 from transforms.decode import DecodeOptions
@@ -176,7 +183,7 @@ def test_parquet_with_embedded_audio(tmp_path: Path, tiny_weights: Path, wav) ->
     (track,) = table(tmp_path / "out", "tracks").to_dict("records")
     assert track["track_id"] == "a"
     assert track["manifest_verdict"] == "x"
-    assert track["uri"].endswith("m.parquet#a.wav")
+    assert track["uri"].endswith("m.parquet#1/a.wav")
 
 
 def test_folder_is_listed_first(tmp_path: Path, tiny_weights: Path, wav) -> None:
@@ -186,7 +193,8 @@ def test_folder_is_listed_first(tmp_path: Path, tiny_weights: Path, wav) -> None
     record = run_audit(request(tmp_path / "music", tmp_path / "out", tiny_weights))
     assert record.counts.tracks == 2
     assert set(table(tmp_path / "out", "tracks").track_id) == {"one.wav", "deep [x]/two's.wav"}
-    assert len((tmp_path / "out" / "manifest.jsonl").read_text().splitlines()) == 2
+    (listing,) = (tmp_path / "out").glob("manifest-*.jsonl")
+    assert len(listing.read_text().splitlines()) == 2
 
 
 def test_an_earlier_audit_is_not_mixed_with_a_new_one(
@@ -210,6 +218,57 @@ def test_a_bad_catalogue_leaves_the_earlier_audit_alone(
     with pytest.raises(ManifestError, match="empty"):
         run_audit(replace(asked, catalogue=str(tmp_path / "empty.jsonl"), overwrite=True))
     assert len(table(tmp_path / "out", "tracks")) == 1
+
+
+def test_overwriting_touches_nothing_but_an_audit(tmp_path: Path, tiny_weights: Path, wav) -> None:
+    music, curated = wav("music/tracks/one.wav"), tmp_path / "music" / "manifest.jsonl"
+    curated.write_text("{}")
+    asked = request(tmp_path / "music", tmp_path / "music", tiny_weights, overwrite=True)
+    first = run_audit(asked)
+    second = run_audit(asked)
+    assert (first.counts.tracks, second.counts.tracks) == (1, 1)
+    assert music.exists()
+    assert curated.read_text() == "{}"
+    written = [path.name for path in (tmp_path / "music").rglob("*") if "-2" in path.name]
+    assert all(second.run_id in name for name in written)
+
+
+def test_text_that_is_no_unicode_is_an_error_row(tmp_path: Path, tiny_weights: Path, wav) -> None:
+    good = wav()
+    rows = [
+        {"track_id": "a", "uri": good.name, "label": "Bj\udcf6rk"},
+        {"track_id": "\ud800", "uri": "\ud800://x"},
+        {"track_id": "c", "uri": good.name, "\ud800": 1},
+        {"track_id": "d", "uri": good.name},
+    ]
+    (tmp_path / "m.jsonl").write_text("\n".join(map(json.dumps, rows)))
+    record = run_audit(request(tmp_path / "m.jsonl", tmp_path / "out", tiny_weights))
+    assert (record.counts.tracks, record.counts.errors) == (1, 3)
+    ids = set(table(tmp_path / "out", "errors").track_id)
+    assert ids == {"a", "c", "\\ud800"}
+
+
+@pytest.mark.parametrize("name", ["out[1]", "out*", "wh?t"])
+def test_output_that_looks_like_a_glob_is_refused(
+    tmp_path: Path, tiny_weights: Path, wav, name: str
+) -> None:
+    with pytest.raises(OutputError, match="can't have"):
+        run_audit(request(wav(), tmp_path / name, tiny_weights))
+
+
+def test_encoder_that_is_missing_is_found_before_any_work(
+    tmp_path: Path, tiny_weights: Path, wav
+) -> None:
+    codecs = parse_codecs("aac:128k:libfdk_aac")
+    with pytest.raises(CodecError, match="libfdk_aac"):
+        run_audit(request(wav(), tmp_path / "out", tiny_weights, codecs=codecs))
+
+
+def test_secrets_are_not_written_down() -> None:
+    flags = ("--s3_secret_access_key=abc", "--s3_session_token", "def", "--region", "x")
+    assert _without_secrets(flags) == [
+        "--s3_secret_access_key=***", "--s3_session_token", "***", "--region", "x"
+    ]  # fmt: skip
 
 
 def test_output_that_cannot_be_written(tmp_path: Path, tiny_weights: Path, wav) -> None:

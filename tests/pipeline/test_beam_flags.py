@@ -27,6 +27,18 @@ def test_typing_errors_are_caught(flag: str, meant: str) -> None:
         beam_flags([flag, "3"], OWN)
 
 
+def test_flags_that_ours_stand_for() -> None:
+    with pytest.raises(UnknownFlagError, match="use --workers instead"):
+        beam_flags(["--direct_num_workers=3"], OWN)
+
+
+def test_a_value_that_is_missing() -> None:
+    with pytest.raises(UnknownFlagError, match="--runner"):
+        beam_flags(["--runner"], OWN)
+
+
 def test_a_second_catalogue_is_no_flag() -> None:
     with pytest.raises(UnknownFlagError, match="one catalogue at a time"):
         beam_flags(["other.jsonl"], OWN)
+    with pytest.raises(UnknownFlagError, match=r"unexpected argument 'other\.jsonl'"):
+        beam_flags(["--runner", "DirectRunner", "other.jsonl"], OWN)

@@ -1,4 +1,5 @@
 import json
+import os
 from pathlib import Path
 
 import pytest
@@ -30,7 +31,7 @@ def test_folder(folder: Path, tmp_path: Path) -> None:
 
 def test_glob(folder: Path, tmp_path: Path) -> None:
     listing = tmp_path / "m.jsonl"
-    assert manifests_of(f"{folder}/b/*", str(listing)) == (str(listing),)
+    assert manifests_of(f"{folder}/b/*", str(listing), "/out") == (str(listing),)
     ids = {json.loads(line)["track_id"] for line in listing.read_text().splitlines()}
     assert ids == {"c.WAV", "[live] d.flac", "e.mp4"}
 
@@ -44,22 +45,45 @@ def test_manifests_are_taken_as_they_are(tmp_path: Path) -> None:
     for name in ("1.jsonl", "2.parquet", "readme.md"):
         (tmp_path / name).touch()
     expected = (str(tmp_path / "1.jsonl"), str(tmp_path / "2.parquet"))
-    assert manifests_of(str(tmp_path), "unused") == expected
-    assert manifests_of(f"{tmp_path}/*.jsonl", "unused") == expected[:1]
-    assert manifests_of(expected[0], "unused") == expected[:1]
+    assert manifests_of(str(tmp_path), "unused", "/out") == expected
+    assert manifests_of(f"{tmp_path}/*.jsonl", "unused", "/out") == expected[:1]
+    assert manifests_of(expected[0], "unused", "/out") == expected[:1]
 
 
 @pytest.mark.parametrize("name", ["nowhere", "nowhere/*.jsonl", "gone.jsonl", "empty"])
 def test_nothing_there(tmp_path: Path, name: str) -> None:
     (tmp_path / "empty").mkdir()
     with pytest.raises(ManifestError, match="no such file or folder"):
-        manifests_of(str(tmp_path / name), "unused")
+        manifests_of(str(tmp_path / name), "unused", "/out")
 
 
 def test_nothing_of_use_there(tmp_path: Path) -> None:
     (tmp_path / "a.txt").touch()
     with pytest.raises(ManifestError, match="neither a manifest"):
-        manifests_of(str(tmp_path), "unused")
+        manifests_of(str(tmp_path), "unused", "/out")
+
+
+def test_earlier_results_are_no_part_of_the_catalogue(tmp_path: Path) -> None:
+    for name in ("m.jsonl", "out/errors/errors-1.parquet"):
+        (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
+        (tmp_path / name).touch()
+    found = manifests_of(str(tmp_path), "unused", f"{tmp_path}/out")
+    assert found == (f"{tmp_path}/m.jsonl",)
+
+
+def test_linked_folders_are_walked_once(folder: Path, tmp_path: Path) -> None:
+    (tmp_path / "elsewhere").mkdir()
+    (tmp_path / "elsewhere" / "x.mp3").touch()
+    (folder / "link").symlink_to(tmp_path / "elsewhere")
+    (folder / "loop").symlink_to(folder)
+    assert write_manifest(str(folder), str(tmp_path / "m.jsonl")) == 6
+
+
+def test_name_that_is_not_unicode_is_listed_by_escapes(tmp_path: Path) -> None:
+    (tmp_path / "music").mkdir()
+    Path(os.fsdecode(os.fsencode(tmp_path) + b"/music/b\xf6se.mp3")).touch()
+    assert write_manifest(str(tmp_path / "music"), str(tmp_path / "m.jsonl")) == 1
+    assert json.loads((tmp_path / "m.jsonl").read_text())["track_id"] == "b\udcf6se.mp3"
 
 
 @pytest.mark.parametrize(

@@ -36,5 +36,11 @@ def test_long_catalogues_are_cut() -> None:
     assert f"{MOST_ROWS} of 900 tracks shown" in text
 
 
+def test_terminal_commands_in_names_are_not_passed_on() -> None:
+    text = printed([VerdictLine("\x1b]0;owned\x07", "ai", 0.9, 0.1, None, 7)], 1)
+    assert "\x1b" not in text
+    assert "owned" in text
+
+
 def test_summary() -> None:
     assert summary(Counter(ai=2, error=1)) == "2 ai, 0 uncertain, 0 real, 1 error"

@@ -67,7 +67,14 @@ def test_empty(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize(
     "content",
-    [b"not music at all\n" * 99, os.urandom(5000), b"RIFF", b"\xff\xfb", b"ID3", b"OggS" * 50],
+    [
+        b"not music at all\n" * 99,
+        np.random.default_rng(0).bytes(5000),
+        b"RIFF",
+        b"\xff\xfb",
+        b"ID3",
+        b"OggS" * 50,
+    ],
     ids=["text", "noise", "riff", "mpeg-sync", "id3", "ogg"],
 )
 def test_non_audio(tmp_path: Path, content: bytes) -> None:
@@ -264,6 +271,53 @@ def test_opus_cut_at_a_page(tmp_path: Path) -> None:
     assert not audio.notes
 
 
+def test_damaged_packets_do_not_pass_for_silence(tmp_path: Path) -> None:
+    path = encode_with_ffmpeg(tmp_path / "a.m4a", music(20), 44_100, "aac")
+    content = bytearray(path.read_bytes())
+    begin = content.index(b"mdat") + 20_000
+    content[begin : begin + 120_000] = bytes(120_000)
+    path.write_bytes(content)
+    audio = decoded(path, segments=None)
+    assert len(audio.starts) < 5
+    for window in audio.windows:
+        assert np.mean(np.abs(window) < 1e-6) < 0.2
+    assert "windows unreadable" in " ".join(audio.notes) or "windows silent" in " ".join(
+        audio.notes
+    )
+
+
+def test_channels_in_antiphase_are_not_silence(tmp_path: Path) -> None:
+    left = music(5)
+    soundfile.write(tmp_path / "a.wav", np.hstack([left, -left]), 44_100)
+    assert np.abs(decoded(tmp_path / "a.wav").windows).max() > 0.1
+
+
+def test_sample_rate_too_low_to_judge(wav) -> None:
+    error, message = failure_of(wav(seconds=6, sample_rate=1000))
+    assert (error, message) == ("DecodeLimitError", "1000 Hz; at least 4000 Hz are needed")
+
+
+def test_vbr_mp3_without_a_header_of_its_own(tmp_path: Path) -> None:
+    path = encode_with_ffmpeg(tmp_path / "a.mp3", music(30), 44_100, "libmp3lame")
+    content = path.read_bytes()
+    for tag in (b"Xing", b"Info"):
+        content = content.replace(tag, bytes(4))
+    path.write_bytes(content)
+    audio = decoded(path)
+    assert audio.info.duration == pytest.approx(30, abs=0.3)
+    assert not audio.notes
+
+
+def test_chained_ogg_is_not_refused(tmp_path: Path) -> None:
+    parts = [
+        encode_with_ffmpeg(tmp_path / f"{n}.opus", music(8, 48_000), 48_000, "libopus")
+        for n in range(2)
+    ]
+    path = tmp_path / "chained.opus"
+    path.write_bytes(b"".join(part.read_bytes() for part in parts))
+    assert len(decoded(path).starts) >= 2
+
+
 def test_truncated_mp3_scores_what_is_there(tmp_path: Path) -> None:
     path = encode_with_ffmpeg(tmp_path / "a.mp3", music(30), 44_100, "libmp3lame")
     path.write_bytes(path.read_bytes()[: path.stat().st_size // 3])
@@ -365,4 +419,6 @@ def test_limits(wav, limits: DecodeLimits, said: str) -> None:
 def test_all_segments_stay_within_the_limit(wav) -> None:
     path = wav(seconds=60, sample_rate=8000)
     assert len(decoded(path, segments=None).starts) == 15
-    assert len(decoded(path, segments=None, limits=DecodeLimits(max_segments=4)).starts) == 4
+    capped = decoded(path, segments=None, limits=DecodeLimits(max_segments=4))
+    assert len(capped.starts) == 4
+    assert capped.notes == ("4 windows, not the 15 that cover the track",)

@@ -9,6 +9,7 @@ import pytest
 from transforms.audio_errors import ManifestRowError
 from transforms.manifest_format import RawRow, read_rows
 from transforms.manifest_layout import (
+    MOST_COLUMNS,
     Inspection,
     ManifestError,
     ManifestLayout,
@@ -52,6 +53,16 @@ def test_manifest_of_nonsense_quotes_its_first_problem(tmp_path: Path) -> None:
     (tmp_path / "m.jsonl").write_text("hello\nworld\n")
     with pytest.raises(ManifestError, match="line 1: Expecting value"):
         inspect_manifests([str(tmp_path / "m.jsonl")])
+
+
+def test_manifest_without_a_column_of_audio_says_what_it_has(tmp_path: Path) -> None:
+    with pytest.raises(ManifestError, match="no column uri or audio; its columns are URI, title"):
+        inspect(tmp_path / "m.jsonl", {"URI": "a", "title": "b"})
+
+
+def test_columns_without_end_are_bounded(tmp_path: Path) -> None:
+    found = inspect(tmp_path / "m.jsonl", *({"uri": "a", f"k{n}": n} for n in range(2000)))
+    assert len(found.layout.carried) == MOST_COLUMNS
 
 
 @pytest.mark.parametrize("name", ["gone.jsonl", "gone.parquet"])
@@ -98,13 +109,13 @@ def row(values: dict, layout: ManifestLayout | None = None, **place: int):
 
 
 def test_track_id_comes_from_the_uri_when_absent() -> None:
-    assert row({"uri": "a/b.wav"}).track_id == "a/b.wav"
+    assert row({"uri": "a/b.wav"}).track_id == "/x/a/b.wav"
     assert row({"uri": "a/b.wav", "track_id": 17}).track_id == "17"
 
 
 def test_embedded_audio() -> None:
-    found = row({"track_id": "t", "audio": {"path": "a.wav"}}, row_group=2, row=1)
-    assert found.uri == "/x/m.jsonl#a.wav"
+    found = row({"track_id": "t", "audio": {"path": "a.wav"}}, row_group=2, row=1, has_audio=True)
+    assert found.uri == "/x/m.jsonl#5/a.wav"
     assert found.embedded is not None
     assert (found.embedded.row_group, found.embedded.row) == (2, 1)
 
@@ -117,7 +128,11 @@ def test_embedded_audio() -> None:
         ({"uri": ["a"]}, "column uri must be text, not list"),
         ({"uri": "a", "track_id": {"x": 1}}, "column track_id must be text, not dict"),
         ({"uri": "a", "label": 1.5}, "column label must be text, not float"),
-        ({"uri": "http://x/a.wav"}, "http:// can't be read"),
+        ({"uri": "http://x/a.wav"}, "can't be read; use a path or gs://"),
+        ({"uri": "a", "label": "Bj\udcf6rk"}, "not valid Unicode"),
+        ({"uri": "a", "\ud800": 1}, "not valid Unicode"),
+        ({"uri": "a", "year": 1.5}, "column year holds int64"),
+        ({"audio": None}, "neither uri nor audio"),
         ({"uri": "a", "year": "soon"}, "column year holds int64 elsewhere, here str 'soon'"),
         ({"uri": "a", "year": 1 << 70}, "column year holds int64"),
         ({"uri": "\ud800.wav"}, "not valid Unicode"),

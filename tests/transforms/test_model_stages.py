@@ -106,4 +106,4 @@ def test_a_process_loads_a_detector_once(tiny_weights: Path) -> None:
     assert detector_of(options) is detector_of(DetectorOptions(tiny_weights))
     handler = DetectorStageHandler(options, "residual", lambda detector, payload: payload)
     assert handler.load_model() is detector_of(options)
-    assert handler.batch_elements_kwargs() == {"min_batch_size": 1, "max_batch_size": 1}
+    assert handler.should_skip_batching()

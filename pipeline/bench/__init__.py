@@ -1,0 +1,1 @@
+"""ArtifactBench: how well a detector does, track by track, source by source."""
