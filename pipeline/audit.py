@@ -5,6 +5,7 @@ Enters: :class:`AuditRequest`, what the command line asks for. Leaves: the table
 any work starts.
 """
 
+import shutil
 import tempfile
 import time
 import uuid
@@ -146,6 +147,13 @@ def _configuration(request: AuditRequest, manifests: tuple[str, ...]) -> dict[st
     }
 
 
+def _remove_partial(output: str, run_id: str) -> None:
+    """Remove what Beam had begun to write on this machine under temporary names."""
+    if "://" not in output:
+        for folder in Path(output).glob(f"*/beam-temp-*-{run_id}-*"):
+            shutil.rmtree(folder, ignore_errors=True)
+
+
 def _is_local(beam_options: PipelineOptions) -> bool:
     return (beam_options.view_as(StandardOptions).runner or "") in LOCAL_RUNNERS
 
@@ -217,6 +225,7 @@ def run_audit(request: AuditRequest) -> RunRecord:
     try:
         result = _execute(options, request, seen.rows)
     except (Exception, KeyboardInterrupt) as error:
+        _remove_partial(output, run_id)
         if "KeyboardInterrupt" in repr(error):  # Beam wraps what a worker in this process raises
             raise AuditInterruptedError("interrupted; nothing was written") from None
         # Beam's message is the worker's whole traceback; its last line says what happened.

@@ -9,6 +9,7 @@ Beam and torch take seconds to import, so each command imports what it runs by i
 import logging
 import signal
 import sys
+import threading
 import warnings
 from pathlib import Path
 from typing import Annotated
@@ -185,6 +186,12 @@ def _set_up_logging(verbose: bool) -> None:
         # types which nobody registers; and what makes a job fail is said at the end, in a line.
         logging.getLogger("apache_beam").setLevel(logging.CRITICAL)
         warnings.filterwarnings("ignore", module="apache_beam")
+        threading.excepthook = _log_thread_failure
+
+
+def _log_thread_failure(failure: threading.ExceptHookArgs) -> None:
+    """Beam's threads that die with a job are part of its log, not of ours."""
+    logging.getLogger("apache_beam").error("%s", failure.exc_value)
 
 
 def main() -> None:
