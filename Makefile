@@ -28,6 +28,7 @@ TORCH_VERSION = $(shell sed -n '/^name = "torch"$$/{n;s/^version = "\(.*\)"$$/\1
 $(STAMP): pyproject.toml uv.lock .ci/uv.txt
 	@test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
 	@echo "Installing the locked packages: a minute, and 5 GB with the CUDA build of torch ..."
+	@$(BIN)/python -m pip --version >/dev/null 2>&1 || $(BIN)/python -m ensurepip
 	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes -r .ci/uv.txt
 ifeq ($(TORCH),cpu)
 	@$(BIN)/uv sync --quiet --frozen --inexact $(addprefix --no-install-package ,$(CUDA_PACKAGES))

@@ -76,7 +76,7 @@ def cross_validated(
     }
 
 
-def main(audit: Path, weights: Path, rate_ai: float = 0.02, rate_real: float = 0.05) -> None:
+def main(audit: Path, weights: Path, rate_ai: float = 0.02, rate_real: float = 0.1) -> None:
     """Replace the thresholds of WEIGHTS by those that the audit AUDIT gives."""
     table = ds.dataset(audit / "tracks").to_table(["label", "p_ai"]).to_pandas()
     genuine = table.p_ai[table.label == "real"].to_numpy()

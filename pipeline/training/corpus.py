@@ -20,7 +20,7 @@ from transforms.pyav_reader import PyAVReader
 from transforms.soundfile_reader import SoundfileReader
 
 LONGEST_SECONDS = 60.0
-"""Of a longer piece its middle is taken."""
+"""Of a longer piece its middle is taken; the excerpts of a pair must be shorter."""
 
 
 @dataclass(frozen=True)
@@ -76,7 +76,7 @@ def load_corpus(manifest: Path, cache: Path, sample_rate: int) -> Corpus:
       FileNotFoundError: no such manifest.
     """
     content = manifest.read_bytes()
-    key = hashlib.sha256(content + str(sample_rate).encode()).hexdigest()[:12]
+    key = hashlib.sha256(content + f"{sample_rate} {LONGEST_SECONDS}".encode()).hexdigest()[:12]
     samples_path, index_path = cache / f"corpus-{key}.f16", cache / f"corpus-{key}.json"
     if not index_path.exists():
         cache.mkdir(parents=True, exist_ok=True)

@@ -104,14 +104,16 @@ class CoupleDataset(Dataset):
         return crops
 
     def _genuine(self, rng: np.random.Generator) -> Audio:
-        """A genuine crop; one in four is two crops mixed, one in four a hard negative."""
+        """A genuine crop; one in four is two crops mixed, voices over other music."""
         (crop,) = self._crop(rng, _pick(rng, self._real[rng.random() < 0.6]))
         if rng.random() < 0.25:
             (other,) = self._crop(rng, _pick(rng, self._real[rng.random() < 0.5]))
             crop = crop + other * 10 ** (rng.uniform(-12, 6) / 20)
-        if rng.random() < 0.25:
-            crop = treat(crop, self._sample_rate, rng)
         return crop.astype(np.float32)
+
+    def _treated(self, rng: np.random.Generator, crop: Audio) -> Audio:
+        """One crop in four after a treatment; either class alike, so that it says nothing."""
+        return treat(crop, self._sample_rate, rng) if rng.random() < 0.25 else crop
 
     def _generated(self, rng: np.random.Generator, genuine: Audio) -> Audio:
         """The same crop by a decoder of ours: linear, neural, or neural and disturbed."""
@@ -129,20 +131,18 @@ class CoupleDataset(Dataset):
         rng = np.random.default_rng([self._seed, index])
         kind = rng.choice(["ours", "published", "unrelated"], p=[0.4, 0.2, 0.4])
         if kind == "ours":
-            genuine = self._genuine(rng)
+            genuine = self._treated(rng, self._genuine(rng))
             generated = self._generated(rng, genuine)
         elif kind == "published":
             version = _pick(rng, self._pairs)
             genuine, generated = self._crop(rng, self._originals[version.pair or ""], version)
         else:
-            genuine = self._genuine(rng)
+            genuine = self._treated(rng, self._genuine(rng))
             (generated,) = self._crop(rng, _pick(rng, self._ai))
+            generated = self._treated(rng, generated)
         channel = draw_channel(rng)
-        crops = [
-            torch.from_numpy(apply_channel(audio, self._sample_rate, channel))
-            for audio in (genuine, generated)
-        ]
-        return Couple(crops[0], crops[1], kind == "ours")
+        genuine, generated = apply_channel((genuine, generated), self._sample_rate, channel)
+        return Couple(torch.from_numpy(genuine), torch.from_numpy(generated), kind == "ours")
 
 
 def disturbed(codec: NeuralCodec, rng: np.random.Generator) -> NeuralCodec:

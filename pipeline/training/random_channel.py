@@ -15,6 +15,8 @@ from numpy.typing import NDArray
 from transforms.audio_errors import CodecError
 from transforms.codec_roundtrip import CodecSpec, PyAVBackend, codec_roundtrip
 
+Audio = NDArray[np.float32]
+
 BITRATES = {
     "mp3": (48_000, 64_000, 96_000, 128_000, 192_000, 256_000, 320_000),
     "aac": (48_000, 64_000, 96_000, 128_000, 192_000, 256_000),
@@ -70,27 +72,33 @@ def _filter(audio: NDArray[np.float32], sample_rate: int, channel: Channel) -> N
     return np.fft.irfft(spectrum * gain, len(audio)).astype(np.float32)
 
 
-def apply_channel(
-    audio: NDArray[np.float32], sample_rate: int, channel: Channel
-) -> NDArray[np.float32]:
-    """Pass ``audio`` ``[samples]`` through ``channel``; same length, float32.
-
-    A codec that refuses a segment (too quiet, too short) is left out.
-    """
+def _before_codecs(audio: Audio, sample_rate: int, channel: Channel) -> Audio:
     samples = len(audio)
     if channel.rate:
-        audio = soxr.resample(
-            soxr.resample(audio, sample_rate, channel.rate), channel.rate, sample_rate
-        )
+        narrow = soxr.resample(audio, sample_rate, channel.rate)
+        audio = soxr.resample(narrow, channel.rate, sample_rate)
         audio = np.pad(audio, (0, max(0, samples - len(audio))))[:samples]
     if channel.low_pass or any(channel.tilt):
         audio = _filter(audio, sample_rate, channel)
     audio = audio * (channel.peak / max(float(np.abs(audio).max()), 1e-6))
-    audio = (np.round(audio * 32767) / 32767).astype(np.float32)
+    return (np.round(audio * 32767) / 32767).astype(np.float32)
+
+
+def apply_channel(
+    audios: tuple[Audio, ...], sample_rate: int, channel: Channel
+) -> tuple[Audio, ...]:
+    """Pass each of ``audios``, float32 ``[samples]``, through ``channel``; lengths are kept.
+
+    A codec that refuses one of them (too quiet, too short) is left out for all.
+    """
+    audios = tuple(_before_codecs(audio, sample_rate, channel) for audio in audios)
     backend = PyAVBackend()
     for spec in channel.codecs:
         try:
-            audio = np.clip(codec_roundtrip(audio, sample_rate, spec, backend), -1, 1)
+            audios = tuple(
+                np.clip(codec_roundtrip(audio, sample_rate, spec, backend), -1, 1)
+                for audio in audios
+            )
         except CodecError:
             continue
-    return audio
+    return audios

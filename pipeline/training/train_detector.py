@@ -1,7 +1,8 @@
 """Train the detector.
 
-Enters: a :class:`TrainingConfig` read from TOML. Leaves: a weights file with calibrated
-thresholds, checkpoints to resume from, and TensorBoard event files.
+Enters: a :class:`TrainingConfig` read from TOML. Leaves: a weights file (its
+thresholds are set afterwards, see :mod:`pipeline.training.calibrate`), checkpoints to resume
+from, and TensorBoard event files.
 
 ArtifactUNet and the CNN learn together. The loss of a couple is the binary cross-entropy
 of its two halves; where only the decoder differs, ArtifactUNet is also shown what the
@@ -24,7 +25,7 @@ from torch.optim.swa_utils import AveragedModel, get_ema_multi_avg_fn
 from torch.utils.data import DataLoader, Subset
 from torch.utils.tensorboard import SummaryWriter
 
-from models.artifactnet import ArtifactNet, save_detector
+from models.artifactnet import ArtifactNet, load_detector, save_detector
 from models.config import ArtifactNetConfig
 from models.forensic_channels import forensic_channels
 from models.hpss import hpss
@@ -49,7 +50,8 @@ class TrainingConfig:
       steps: optimiser steps.
       couples: couples per step.
       crop_seconds: length of a crop.
-      learning_rate: peak; warmed up over 2 % of the steps, then cosine to zero.
+      start: weights to start from; empty for none.
+      learning_rate: peak; warmed up over 5 % of the steps, then cosine to zero.
       residual_weight: weight of the residual loss.
       checkpoint_steps: steps between checkpoints.
       threads: of torch.
@@ -61,6 +63,7 @@ class TrainingConfig:
     codecs: tuple[Path, ...]
     output: Path
     run: Path
+    start: str = ""
     steps: int = 2000
     couples: int = 6
     crop_seconds: float = 1.5
@@ -149,6 +152,8 @@ def train(config: TrainingConfig) -> str:
         config.steps * config.couples,
     )
     network = ArtifactNet(shape)
+    if config.start:
+        network.load_state_dict(load_detector(Path(config.start)).network.state_dict())
     average = AveragedModel(network, multi_avg_fn=get_ema_multi_avg_fn(0.99), use_buffers=True)
     averaged: ArtifactNet = average.module  # type: ignore[assignment]
     optimiser = torch.optim.AdamW(network.parameters(), config.learning_rate, weight_decay=0.02)
