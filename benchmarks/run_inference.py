@@ -12,7 +12,7 @@ import numpy as np
 
 from models.artifactnet import SHIPPED_WEIGHTS
 from transforms.detector_stages import Detector, DetectorOptions, detector_of
-from transforms.model_handler import RunDetectorStage
+from transforms.model_handler import DetectorStageHandler, RunDetectorStage
 from transforms.records import ManifestRow, SegmentBatch, TrackFacts
 from transforms.stage import SegmentStageDoFn
 
@@ -54,7 +54,7 @@ def main() -> None:
     plain, inference = [], []
     for _ in range(ROUNDS):
         plain.append(seconds(beam.ParDo(PlainDoFn())))
-        inference.append(seconds(RunDetectorStage(OPTIONS, "bench", nothing)))
+        inference.append(seconds(RunDetectorStage(DetectorStageHandler(OPTIONS, "bench", nothing))))
     added = (np.median(inference) - np.median(plain)) / BATCHES
     audio = np.random.default_rng(0).standard_normal((4, detector.config.segment_samples))
     magnitude = detector.magnitude(audio.astype(np.float32))

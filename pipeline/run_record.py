@@ -7,6 +7,7 @@ footers of the files that were written, not by the code that meant to write them
 
 import json
 import platform
+from collections import Counter
 from dataclasses import asdict, dataclass
 from importlib.metadata import version
 from typing import Any
@@ -15,6 +16,7 @@ import pyarrow.parquet as pq
 from apache_beam.io.filesystem import CompressionTypes
 from apache_beam.io.filesystems import FileSystems
 from apache_beam.metrics import MetricsFilter
+from apache_beam.metrics.metricbase import MetricName
 from apache_beam.runners.runner import PipelineResult
 
 from transforms.stage import NAMESPACE
@@ -59,21 +61,29 @@ def versions() -> dict[str, str]:
 
 
 def metrics_of(result: PipelineResult) -> dict[str, Any]:
-    """Counters and distributions of our stages, by name."""
-    query = result.metrics().query(MetricsFilter().with_namespace(NAMESPACE))
-    counters = {found.key.metric.name: 0 for found in query["counters"]}
-    for found in query["counters"]:
-        counters[found.key.metric.name] += found.result
+    """Counters and distributions of our stages, and of RunInference in them, by name."""
+    query = result.metrics().query(MetricsFilter())
+    counters: Counter[str] = Counter()
     distributions: dict[str, dict[str, float]] = {}
+    for found in query["counters"]:
+        if name := _name(found.key.metric):
+            counters[name] += found.result
     for found in query["distributions"]:
         value = found.result
-        distributions[found.key.metric.name] = {
-            "count": value.count,
-            "mean": round(value.mean, 1) if value.count else 0,
-            "min": value.min,
-            "max": value.max,
-        }
-    return {"counters": counters, "distributions": distributions}
+        if name := _name(found.key.metric):
+            mean = round(value.mean, 1) if value.count else 0
+            distributions[name] = {
+                "count": value.count, "mean": mean, "min": value.min, "max": value.max
+            }  # fmt: skip
+    return {"counters": dict(counters), "distributions": distributions}
+
+
+def _name(metric: MetricName) -> str:
+    """``NAME``, ``STAGE_NAME`` for what RunInference counts in a stage, or nothing for others."""
+    if metric.namespace == NAMESPACE:
+        return metric.name
+    stage = metric.namespace.removeprefix(f"{NAMESPACE}_")
+    return "" if stage == metric.namespace else f"{stage}_{metric.name}"
 
 
 def table_files(output: str, table: str, run_id: str) -> list[str]:

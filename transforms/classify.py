@@ -7,7 +7,7 @@ Enters: ``SegmentBatch[Tensor]``, channels ``[segments, 7, bins, frames]``. Leav
 import apache_beam as beam
 
 from transforms.detector_stages import Detector, DetectorOptions
-from transforms.model_handler import RunDetectorStage
+from transforms.model_handler import DetectorStageHandler, RunDetectorStage
 from transforms.records import SegmentBatch
 
 
@@ -20,6 +20,5 @@ class Classify(beam.PTransform):
 
     def expand(self, batches: beam.PCollection[SegmentBatch]) -> beam.PCollection[SegmentBatch]:
         """Run the CNN."""
-        return batches | "SegmentClassifier" >> RunDetectorStage(
-            self._options, "classify", Detector.scores
-        )
+        handler = DetectorStageHandler(self._options, "classify", Detector.scores)
+        return batches | "SegmentClassifier" >> RunDetectorStage(handler)

@@ -64,22 +64,14 @@ class DetectorStageHandler(ModelHandler[SegmentBatch, SegmentBatch, Detector]):
 
 
 class RunDetectorStage(beam.PTransform):
-    """One model stage over every batch of segments.
+    """One model stage over every batch of segments, each handed over as a list of its own."""
 
-    Args:
-      options: which detector, where.
-      stage: name in metrics and error rows.
-      compute: the stage as an unbound method of :class:`Detector`.
-    """
-
-    def __init__(
-        self, options: DetectorOptions, stage: str, compute: Callable[[Detector, Any], Any]
-    ) -> None:
+    def __init__(self, handler: DetectorStageHandler) -> None:
         super().__init__()
-        self._handler = DetectorStageHandler(options, stage, compute)
+        self._handler = handler
 
     def expand(self, batches: beam.PCollection[SegmentBatch]) -> beam.PCollection[SegmentBatch]:
-        """Hand each batch to RunInference as a list of its own."""
+        """Run the handler's stage."""
         return (
             batches
             | "OneByOne" >> beam.Map(lambda batch: [batch])

@@ -7,7 +7,7 @@ Enters: ``SegmentBatch[Tensor]``, magnitude ``[segments, bins, frames]``. Leaves
 import apache_beam as beam
 
 from transforms.detector_stages import Detector, DetectorOptions
-from transforms.model_handler import RunDetectorStage
+from transforms.model_handler import DetectorStageHandler, RunDetectorStage
 from transforms.records import SegmentBatch
 
 
@@ -20,6 +20,5 @@ class ExtractResidual(beam.PTransform):
 
     def expand(self, batches: beam.PCollection[SegmentBatch]) -> beam.PCollection[SegmentBatch]:
         """Run ArtifactUNet."""
-        return batches | "ArtifactUNet" >> RunDetectorStage(
-            self._options, "residual", Detector.residual
-        )
+        handler = DetectorStageHandler(self._options, "residual", Detector.residual)
+        return batches | "ArtifactUNet" >> RunDetectorStage(handler)

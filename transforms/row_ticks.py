@@ -9,12 +9,15 @@ from typing import Any
 
 import apache_beam as beam
 
+from transforms.stage import StageMetrics
+
 
 class RowTicksDoFn(beam.DoFn):
     """Appends a byte to ``path`` per element; ``path`` must exist on this machine."""
 
     def __init__(self, path: str) -> None:
         self._path = path
+        self._metrics = StageMetrics("row_ticks")
 
     def setup(self) -> None:
         """Open the file."""
@@ -22,7 +25,8 @@ class RowTicksDoFn(beam.DoFn):
 
     def process(self, element: Any) -> None:
         """Count one row."""
-        os.write(self._file, b".")
+        with self._metrics.timed():
+            os.write(self._file, b".")
 
     def teardown(self) -> None:
         """Close the file."""
