@@ -167,6 +167,32 @@ def model(weights: Weights = None, as_json: AsJson = False) -> None:
 
 
 @app.command()
+def bench(
+    manifest: Annotated[str, typer.Argument(help="Labelled manifest (label: ai or real).")],
+    output: Annotated[Path, typer.Option("--output", "-o", help="Folder for the report.")],
+    segments: Segments = "7",
+    codecs: Codecs = "wav,mp3:128k,aac:128k,opus:96k",
+    weights: Weights = None,
+    overwrite: Annotated[bool, typer.Option(help="Replace a run in OUTPUT.")] = False,
+) -> None:
+    """Measure the detector, and three controls, on a labelled catalogue."""
+    _set_up_logging(False)
+    from pipeline.bench.report import markdown
+    from pipeline.bench.run_bench import BenchRequest, run_bench
+
+    request = BenchRequest(
+        manifest=manifest,
+        output=output,
+        segments=_segment_count(segments),
+        codecs=parse_codecs(codecs),
+        weights=weights,
+        overwrite=overwrite,
+    )
+    print(markdown(run_bench(request)))
+    print(f"Report and plots: {output}")
+
+
+@app.command()
 def train(config: Annotated[Path, typer.Argument(help="TOML file.")]) -> None:
     """Train the detector; an interrupted run goes on where it was."""
     from pipeline.training.train_detector import read_training_config

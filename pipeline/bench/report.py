@@ -1,0 +1,157 @@
+"""What a bench run found, as Markdown for people and JSON and Parquet for machines.
+
+Enters: :class:`BenchReport`. Leaves: ``bench.md``, ``bench.json`` and ``sources.parquet``.
+"""
+
+import json
+import math
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+from pipeline.bench.sources import SourceResult
+from pipeline.bench.statistics import FIGURES, Metrics
+
+HEADINGS = {
+    "f1": "F1",
+    "precision": "precision",
+    "recall": "recall",
+    "fpr": "FPR",
+    "auc": "AUC",
+    "tpr_at_fpr_1": "TPR at 1 % FPR",
+    "tpr_at_fpr_5": "TPR at 5 % FPR",
+}
+
+
+@dataclass(frozen=True)
+class SplitResult:
+    """Figures of the detector or of a control on one split."""
+
+    bench_origin: str
+    scorer: str
+    metrics: Metrics
+
+
+@dataclass(frozen=True)
+class DriftResult:
+    """Codec drift over the tracks of one split."""
+
+    bench_origin: str
+    mean: float
+    p95: float
+    max: float
+
+
+@dataclass(frozen=True)
+class BenchReport:
+    """Everything that a bench run reports.
+
+    Attributes:
+      model_id: of the weights.
+      command: that makes this report again.
+      splits: detector and controls, split by split.
+      sources: by generator and genuine source.
+      drifts: by split; empty without codecs.
+      calibration_error: expected calibration error by split.
+      unlabelled: tracks without a label.
+      errors: tracks and lines that could not be audited.
+    """
+
+    model_id: str
+    command: str
+    splits: tuple[SplitResult, ...]
+    sources: tuple[SourceResult, ...]
+    drifts: tuple[DriftResult, ...]
+    calibration_error: dict[str, float]
+    unlabelled: int
+    errors: int
+
+
+def _table(header: list[str], rows: list[list[str]]) -> list[str]:
+    lines = [header, ["---"] * len(header), *rows]
+    return [f"| {' | '.join(line)} |" for line in lines]
+
+
+def _number(value: float) -> str:
+    return "" if math.isnan(value) else f"{value:.3f}"
+
+
+def markdown(report: BenchReport) -> str:
+    """The report as people read it."""
+    failed = [result for result in report.sources if result.failures]
+    lines = [
+        "# ArtifactBench",
+        "",
+        f"Model `{report.model_id}`, made by `{report.command}`. In brackets bootstrap 95 %",
+        "intervals over tracks, pairs resampled together. Controls are cross-validated on the",
+        "same tracks.",
+        "",
+        *_table(
+            ["split", "scorer", "ai", "real", *HEADINGS.values()],
+            [
+                [
+                    split.bench_origin,
+                    split.scorer,
+                    str(split.metrics.tracks_ai),
+                    str(split.metrics.tracks_real),
+                    *(str(getattr(split.metrics, name)) for name in FIGURES),
+                ]
+                for split in report.splits
+            ],
+        ),
+        "",
+        f"Sources that miss a mark: {len(failed)} of {len(report.sources)}.",
+        f"Errors: {report.errors}. Tracks without label: {report.unlabelled}.",
+        "",
+        *_table(
+            ["source", "label", "tracks", "called ai", "AUC", "mean drift", "max drift", "missed"],
+            [
+                [
+                    result.source,
+                    result.label,
+                    str(result.tracks),
+                    _number(result.called_ai),
+                    _number(result.auc),
+                    _number(result.drift_mean),
+                    _number(result.drift_max),
+                    "; ".join(result.failures),
+                ]
+                for result in report.sources
+            ],
+        ),
+        "",
+        *_table(
+            ["split", "drift mean", "p95", "max", "calibration error"],
+            [
+                [
+                    drift.bench_origin,
+                    *map(_number, (drift.mean, drift.p95, drift.max)),
+                    _number(report.calibration_error[drift.bench_origin]),
+                ]
+                for drift in report.drifts
+            ],
+        ),
+        "",
+    ]
+    return "\n".join(lines)
+
+
+def _plain(value: Any) -> Any:
+    if isinstance(value, float) and math.isnan(value):
+        return None
+    if isinstance(value, dict):
+        return {key: _plain(one) for key, one in value.items()}
+    if isinstance(value, list | tuple):
+        return [_plain(one) for one in value]
+    return value
+
+
+def write_report(report: BenchReport, folder: Path) -> None:
+    """Write the report into ``folder``."""
+    (folder / "bench.md").write_text(markdown(report))
+    (folder / "bench.json").write_text(json.dumps(_plain(asdict(report)), indent=2) + "\n")
+    rows = [asdict(result) | {"failures": list(result.failures)} for result in report.sources]
+    pq.write_table(pa.Table.from_pylist(rows), folder / "sources.parquet", compression="zstd")
