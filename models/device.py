@@ -28,10 +28,10 @@ def pick_device(name: str = "auto") -> torch.device:
     """
     if name == "auto":
         return torch.device("cuda" if torch.cuda.is_available() else "cpu")
+    if name.partition(":")[0] not in DEVICES:
+        raise ValueError(f"device {name!r} can't be used here: use auto or {', '.join(DEVICES)}")
     try:
         device = torch.device(name)
-        if device.type not in DEVICES:
-            raise RuntimeError(f"use one of {', '.join(DEVICES)}")
         torch.empty(0, device=device)
     except (RuntimeError, AssertionError) as error:
         reason = str(error).splitlines()[0]

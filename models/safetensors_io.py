@@ -72,7 +72,8 @@ def load_module(
         tensors that don't fit the module.
     """
     if not path.is_file():
-        raise WeightsError(f"{path}: no such weights file")
+        reason = "not a file" if path.exists() else "no such weights file"
+        raise WeightsError(f"{path}: {reason}")
     try:
         with safe_open(path, framework="pt") as file:
             header = file.metadata() or {}

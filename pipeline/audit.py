@@ -8,7 +8,6 @@ any work starts.
 import shutil
 import tempfile
 import time
-import uuid
 from dataclasses import asdict, dataclass, replace
 from datetime import UTC, datetime
 from pathlib import Path
@@ -18,12 +17,12 @@ import apache_beam as beam
 from apache_beam.io.filesystem import BeamIOError
 from apache_beam.io.filesystems import FileSystems
 from apache_beam.options.pipeline_options import PipelineOptions, StandardOptions
-from apache_beam.runners.runner import PipelineState
+from apache_beam.runners.runner import PipelineState, create_runner
 
 from models.artifactnet import SHIPPED_WEIGHTS, load_detector
 from models.device import pick_device
 from pipeline.audit_graph import AuditOptions, build_audit
-from pipeline.catalogue import GLOB_CHARACTERS, absolute, manifests_of
+from pipeline.catalogue import GLOB_CHARACTERS, absolute, find_files, manifests_of
 from pipeline.local_runner import (
     LOCAL_RUNNERS,
     default_workers,
@@ -32,6 +31,7 @@ from pipeline.local_runner import (
     usable_cores,
 )
 from pipeline.progress import watched_ticks
+from pipeline.run_files import LISTING, earlier_files, new_run_id
 from pipeline.run_record import (
     RunRecord,
     count_rows,
@@ -44,7 +44,7 @@ from transforms.codec_roundtrip import BACKENDS, CodecSpec, check_codecs
 from transforms.decode import DecodeOptions
 from transforms.detector_stages import DetectorOptions
 from transforms.manifest_layout import inspect_manifests
-from transforms.write_parquet import TABLES, OutputOptions
+from transforms.write_parquet import OutputOptions
 
 
 class AuditInterruptedError(RuntimeError):
@@ -94,13 +94,6 @@ class OutputError(ValueError):
     """The output can't be used; the message says what to do."""
 
 
-def earlier_files(output: str) -> list[str]:
-    """Files of an earlier audit in ``output``: only those that an audit writes."""
-    patterns = [FileSystems.join(output, table, f"{table}-*.parquet") for table in TABLES]
-    patterns += [FileSystems.join(output, name) for name in ("run.json", "manifest-*.jsonl")]
-    return [found.path for match in FileSystems.match(patterns) for found in match.metadata_list]
-
-
 def check_output(output: str, overwrite: bool) -> list[str]:
     """Make sure that results of two audits never lie side by side.
 
@@ -108,23 +101,35 @@ def check_output(output: str, overwrite: bool) -> list[str]:
       Files of an earlier audit that this one replaces.
 
     Raises:
-      OutputError: ``output`` holds an audit and ``overwrite`` is off, or can't be written.
+      OutputError: ``output`` holds an audit and ``overwrite`` is off, or can't be used.
     """
     if GLOB_CHARACTERS & set(output):
         raise OutputError(f"{output}: an output folder can't have * ? or [ in its name")
     try:
-        if "://" not in output:
-            Path(output).mkdir(parents=True, exist_ok=True)
-            tempfile.TemporaryFile(dir=output).close()
         earlier = earlier_files(output)
-    except (OSError, BeamIOError) as error:
-        raise OutputError(f"{output}: can't be written ({error})") from error
-    if earlier and not overwrite:
+    except (OSError, BeamIOError, ValueError) as error:
+        raise OutputError(f"{output}: can't be used ({error})") from error
+    if not overwrite and any(not LISTING.search(path) for path in earlier):
         raise OutputError(
             f"{output} already holds an audit: choose another --output, or replace it "
             "with --overwrite"
         )
     return earlier
+
+
+def _make_output(output: str) -> None:
+    """Create the folder and try to write there.
+
+    Raises:
+      OutputError: it can't be written.
+    """
+    if "://" in output:
+        return
+    try:
+        Path(output).mkdir(parents=True, exist_ok=True)
+        tempfile.TemporaryFile(dir=output).close()
+    except OSError as error:
+        raise OutputError(f"{output}: can't be written ({error})") from error
 
 
 def _without_secrets(flags: tuple[str, ...]) -> list[str]:
@@ -152,6 +157,7 @@ def _remove_partial(output: str, run_id: str) -> None:
     if "://" not in output:
         for folder in Path(output).glob(f"*/beam-temp-*-{run_id}-*"):
             shutil.rmtree(folder, ignore_errors=True)
+        (Path(output) / f"manifest-{run_id}.jsonl").unlink(missing_ok=True)
 
 
 def _is_local(beam_options: PipelineOptions) -> bool:
@@ -180,6 +186,14 @@ def _execute(
         return result
 
 
+def _check_runner(beam_options: PipelineOptions) -> None:
+    name = beam_options.view_as(StandardOptions).runner
+    try:
+        create_runner(name)
+    except Exception as error:  # Beam raises what importing the runner raises
+        raise ValueError(f"--runner {name}: {str(error).splitlines()[0]}") from error
+
+
 def _check_machine(request: AuditRequest) -> None:
     """Fail early where this machine does the work: device and encoders must be here."""
     pick_device(request.device)
@@ -197,15 +211,23 @@ def run_audit(request: AuditRequest) -> RunRecord:
     """
     beam_options = PipelineOptions(list(request.beam_options))
     FileSystems.set_options(beam_options)  # credentials and endpoints, before the first look
+    if not request.output:
+        raise OutputError("the output's name is empty")
     output = absolute(request.output)
     weights = request.weights.absolute() if request.weights else None
     network, model_id = load_detector(weights or SHIPPED_WEIGHTS)
     if _is_local(beam_options):
         _check_machine(request)
+    else:
+        _check_runner(beam_options)
     earlier = check_output(output, request.overwrite)
-    run_id = f"{datetime.now(UTC):%Y%m%dT%H%M%S}-{uuid.uuid4().hex[:6]}"
+    find_files(request.catalogue)  # before a folder is made for what isn't there
+    _make_output(output)
+    run_id = new_run_id()
     listing = FileSystems.join(output, f"manifest-{run_id}.jsonl")
-    manifests = manifests_of(request.catalogue, listing, output)
+    manifests = manifests_of(request.catalogue, listing)
+    if doomed := sorted(set(manifests) & set(earlier)):
+        raise OutputError(f"{doomed[0]} is to be read and replaced: choose another --output")
     seen = inspect_manifests(manifests)
     options = AuditOptions(
         manifests=manifests,

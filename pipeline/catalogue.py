@@ -15,9 +15,9 @@ from pathlib import Path, PurePosixPath
 from apache_beam.io.filesystem import BeamIOError
 from apache_beam.io.filesystems import FileSystems
 
-from transforms.manifest_format import is_unicode, manifest_format
+from pipeline.run_files import is_run_file
+from transforms.manifest_format import UNPACKERS, is_unicode, manifest_format
 from transforms.manifest_layout import ManifestError
-from transforms.write_parquet import TABLES
 
 AUDIO_SUFFIXES = frozenset(
     f".{name}"
@@ -47,7 +47,7 @@ def _match(pattern: str) -> list[str]:
 
 def _walk(folder: str) -> list[str]:
     if "://" in folder:
-        return _match(posixpath.join(folder, "**"))
+        return [path for path in _match(posixpath.join(folder, "**")) if not is_run_file(path)]
     # Not by glob: the names of folders may hold characters that mean something there.
     found, visited = [], set()
     for base, folders, names in os.walk(folder, onerror=_refuse, followlinks=True):
@@ -56,7 +56,7 @@ def _walk(folder: str) -> list[str]:
             folders.clear()  # a link that leads back to where we have been
             continue
         visited.add((status.st_dev, status.st_ino))
-        found += [os.path.join(base, name) for name in names]
+        found += [os.path.join(base, name) for name in names if not is_run_file(name)]
     return found
 
 
@@ -112,15 +112,19 @@ def common_root(catalogue: str) -> str:
     return posixpath.dirname(address) if is_file else address
 
 
-def write_manifest(catalogue: str, target: str) -> int:
+def write_manifest(catalogue: str, target: str, overwrite: bool = False) -> int:
     """List the audio files of a folder or glob into a JSONL manifest at ``target``.
 
     Returns:
       How many tracks it lists.
 
     Raises:
-      ManifestError: no audio file is there.
+      ManifestError: no audio file is there, or ``target`` is no name for a new manifest.
     """
+    if manifest_format(target) != "jsonl" or PurePosixPath(target).suffix in UNPACKERS:
+        raise ManifestError(f"{target}: the name of the new manifest must end in .jsonl")
+    if FileSystems.exists(target) and not overwrite:
+        raise ManifestError(f"{target} is there already; replace it with --overwrite")
     return _list(audio_files(find_files(catalogue)), catalogue, target)
 
 
@@ -133,20 +137,15 @@ def _list(files: list[str], catalogue: str, target: str) -> int:
     return len(files)
 
 
-def manifests_of(catalogue: str, listing: str, output: str) -> tuple[str, ...]:
+def manifests_of(catalogue: str, listing: str) -> tuple[str, ...]:
     """Manifests of a catalogue; audio files are listed into a new one at ``listing``.
 
-    The tables of an audit in ``output`` are no part of the catalogue, unless named themselves.
+    Tables of an audit that lie in a folder are no part of the catalogue.
 
     Raises:
       ManifestError: there is neither a manifest nor an audio file.
     """
     files = find_files(catalogue)
-    tables = tuple(f"{output.rstrip('/')}/{table}/" for table in TABLES)
-    if not absolute(catalogue).startswith(tables):
-        files = [
-            path for path in files if not (path.startswith(tables) and path.endswith(".parquet"))
-        ]
     sounds = audio_files(files)
     if not sounds:
         manifests = tuple(path for path in files if manifest_format(path))

@@ -7,6 +7,7 @@ Beam and torch take seconds to import, so each command imports what it runs by i
 """
 
 import logging
+import re
 import signal
 import sys
 import threading
@@ -27,7 +28,7 @@ app = typer.Typer(
 
 
 def _segments(text: str) -> str:
-    if text != "all" and not (text.isascii() and text.isdigit() and int(text) > 0):
+    if text != "all" and not re.fullmatch(r"0*[1-9]\d{0,5}", text, re.ASCII):
         raise typer.BadParameter("use a number of windows per track, or 'all'")
     return text
 
@@ -146,6 +147,7 @@ def score(
 def manifest(
     folder: Annotated[str, typer.Argument(help="Folder or glob of audio files.")],
     output: Annotated[str, typer.Option("--output", "-o", help="JSONL file to write.")],
+    overwrite: Annotated[bool, typer.Option(help="Replace OUTPUT.")] = False,
 ) -> None:
     """List the audio files of a folder into a manifest."""
     from apache_beam.io.filesystems import FileSystems
@@ -154,7 +156,7 @@ def manifest(
     from pipeline.catalogue import absolute, write_manifest
 
     FileSystems.set_options(PipelineOptions([]))  # S3 wants to be told its defaults
-    count = write_manifest(folder, absolute(output))
+    count = write_manifest(folder, absolute(output), overwrite)
     print(f"{output}: {count} tracks")
 
 
@@ -169,7 +171,7 @@ def model(weights: Weights = None, as_json: AsJson = False) -> None:
 @app.command()
 def bench(
     manifest: Annotated[str, typer.Argument(help="Labelled manifest (label: ai or real).")],
-    output: Annotated[Path, typer.Option("--output", "-o", help="Folder for the report.")],
+    output: Annotated[str, typer.Option("--output", "-o", help="Local folder for the report.")],
     segments: Segments = "7",
     codecs: Codecs = "wav,mp3:128k,aac:128k,opus:96k",
     weights: Weights = None,
@@ -223,7 +225,8 @@ def _log_thread_failure(failure: threading.ExceptHookArgs) -> None:
 def main() -> None:
     """Entry point of the ``artifactnet`` command."""
     # Told to stop, a local audit must take its worker processes along.
-    signal.signal(signal.SIGTERM, signal.default_int_handler)
+    for signalled in (signal.SIGTERM, signal.SIGHUP):
+        signal.signal(signalled, signal.default_int_handler)
     try:
         app()
     except (ValueError, OSError, RuntimeError) as error:

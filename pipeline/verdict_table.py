@@ -14,6 +14,7 @@ from rich.text import Text
 COLOURS = {"ai": "red", "real": "green", "uncertain": "yellow", "error": "magenta"}
 ORDER = ("ai", "uncertain", "real", "error")
 MOST_ROWS = 40
+LONGEST_TEXT = 300
 
 
 @dataclass(frozen=True)
@@ -35,6 +36,7 @@ def _number(value: float | None) -> str:
 
 def _printable(text: str) -> str:
     """Text of a manifest, without what a terminal would take for a command."""
+    text = text if len(text) <= LONGEST_TEXT else text[:LONGEST_TEXT] + "..."
     return "".join(c if c.isprintable() else "\N{REPLACEMENT CHARACTER}" for c in text)
 
 

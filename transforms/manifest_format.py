@@ -13,16 +13,16 @@ import io
 import json
 import zlib
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
 from pathlib import PurePosixPath
 from typing import Any, BinaryIO, Literal, cast
 
 import pyarrow as pa
-import pyarrow.parquet as pq
 from apache_beam.io.filesystem import CompressionTypes
 from apache_beam.io.filesystems import FileSystems
 
 from transforms.audio_errors import ManifestRowError
+from transforms.parquet_manifest import open_parquet, parquet_rows
+from transforms.records import RawRow
 
 ManifestFormat = Literal["jsonl", "csv", "parquet"]
 SUFFIXES: dict[str, ManifestFormat] = {
@@ -31,32 +31,12 @@ SUFFIXES: dict[str, ManifestFormat] = {
     ".csv": "csv",
     ".parquet": "parquet",
 }
-AUDIO_COLUMN = "audio"
 UNPACKERS: dict[str, Callable[[BinaryIO], BinaryIO]] = {
     ".gz": lambda file: cast(BinaryIO, gzip.GzipFile(fileobj=file)),
     ".bz2": lambda file: cast(BinaryIO, bz2.BZ2File(file)),
 }
 LONGEST_LINE = 16 << 20
 """Bytes; a longer line is an error row, not a way to fill the memory."""
-
-
-@dataclass(frozen=True)
-class RawRow:
-    """One row as the file holds it.
-
-    Attributes:
-      line: line or row number, from 1.
-      values: column name to value; without the audio bytes.
-      row_group: Parquet row group; -1 for other formats.
-      row: row within it.
-      has_audio: the file has a column of audio bytes.
-    """
-
-    line: int
-    values: dict[str, Any]
-    row_group: int = -1
-    row: int = -1
-    has_audio: bool = False
 
 
 def manifest_format(address: str) -> ManifestFormat | None:
@@ -81,14 +61,16 @@ def read_rows(address: str) -> Iterator[RawRow | ManifestRowError]:
     # Beam's own decompression takes a file that was cut short for one that ends there.
     with FileSystems.open(address, compression_type=CompressionTypes.UNCOMPRESSED) as source:
         if kind == "parquet":
-            yield from _parquet_rows(source, address)
+            yield from parquet_rows(open_parquet(source, address))
             return
         unpack = UNPACKERS.get(PurePosixPath(address).suffix)
         raw: BinaryIO = io.BufferedReader(_Raw(source))
         file = unpack(raw) if unpack else raw
         try:
             yield from _jsonl_rows(file) if kind == "jsonl" else _csv_rows(file)
-        except (EOFError, zlib.error, gzip.BadGzipFile) as error:
+        except (EOFError, zlib.error, OSError) as error:
+            if not unpack:
+                raise
             raise ValueError(f"{address}: compressed data ends early or is damaged") from error
 
 
@@ -197,40 +179,8 @@ def parquet_summary(address: str) -> tuple[pa.Schema, int]:
     """Schema (audio column included) and number of rows of a Parquet manifest.
 
     Raises:
-      ValueError: not Parquet.
+      ValueError: not Parquet, or two columns have one name.
     """
     with FileSystems.open(address, compression_type=CompressionTypes.UNCOMPRESSED) as file:
-        parquet = _open_parquet(file, address)
+        parquet = open_parquet(file, address)
         return parquet.schema_arrow, parquet.metadata.num_rows
-
-
-def _open_parquet(file: BinaryIO, address: str) -> pq.ParquetFile:
-    try:
-        return pq.ParquetFile(file)
-    except (pa.ArrowInvalid, OSError) as error:
-        raise ValueError(f"{address}: not a Parquet file ({error})") from error
-
-
-def _parquet_rows(file: BinaryIO, address: str) -> Iterator[RawRow]:
-    parquet = _open_parquet(file, address)
-    schema = parquet.schema_arrow
-    if twice := sorted({name for name in schema.names if schema.names.count(name) > 1}):
-        raise ValueError(f"{address}: two columns are named {twice[0]!r}")
-    columns = [name for name in schema.names if name != AUDIO_COLUMN]
-    has_audio = False
-    if AUDIO_COLUMN in schema.names:
-        audio = schema.field(AUDIO_COLUMN).type
-        is_struct = pa.types.is_struct(audio)
-        has_audio = is_struct or pa.types.is_binary(audio) or pa.types.is_large_binary(audio)
-        if is_struct and audio.get_field_index("path") >= 0:
-            columns.append(f"{AUDIO_COLUMN}.path")
-        elif not has_audio:
-            columns.append(AUDIO_COLUMN)
-    line = 0
-    for group in range(parquet.num_row_groups):
-        row = 0
-        for batch in parquet.iter_batches(1024, row_groups=[group], columns=columns):
-            for values in batch.to_pylist() if columns else [{}] * batch.num_rows:
-                line += 1
-                yield RawRow(line, values, group, row, has_audio)
-                row += 1

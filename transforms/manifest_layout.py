@@ -16,15 +16,9 @@ import pyarrow as pa
 from apache_beam.io.filesystems import FileSystems
 
 from transforms.audio_errors import ManifestRowError
-from transforms.manifest_format import (
-    AUDIO_COLUMN,
-    RawRow,
-    is_unicode,
-    manifest_format,
-    parquet_summary,
-    read_rows,
-)
-from transforms.records import EmbeddedAudio, ManifestRow
+from transforms.manifest_format import is_unicode, manifest_format, parquet_summary, read_rows
+from transforms.parquet_manifest import AUDIO_COLUMN
+from transforms.records import EmbeddedAudio, ManifestRow, RawRow
 
 TEXT_COLUMNS = ("label", "generator", "source", "bench_origin")
 KNOWN_COLUMNS = frozenset(("track_id", "uri", AUDIO_COLUMN, *TEXT_COLUMNS))
@@ -229,5 +223,5 @@ def manifest_row(raw: RawRow, manifest: str, layout: ManifestLayout) -> Manifest
     texts = (row.track_id, row.uri, row.label, row.generator, row.source, row.bench_origin)
     for text in (*texts, *values, *(value for _, value in row.carried)):
         if isinstance(text, str) and not is_unicode(text):
-            raise ManifestRowError("text that is not valid Unicode (use UTF-8)")
+            raise ManifestRowError("text that is not valid Unicode (use UTF-8, or rename the file)")
     return row

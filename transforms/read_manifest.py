@@ -14,9 +14,9 @@ from apache_beam.metrics import Metrics
 from apache_beam.typehints.decorators import no_annotations
 
 from transforms.audio_errors import DuplicateTrackError, ManifestRowError
-from transforms.manifest_format import RawRow, read_rows
+from transforms.manifest_format import read_rows
 from transforms.manifest_layout import ManifestLayout, manifest_row
-from transforms.records import ErrorRow, ManifestRow
+from transforms.records import ErrorRow, ManifestRow, RawRow
 from transforms.stage import NAMESPACE, StageMetrics
 
 ERRORS = "errors"
@@ -61,7 +61,8 @@ class ParseManifestDoFn(beam.DoFn):
     ) -> ManifestRow | ManifestErrorOutput:
         if isinstance(raw, ManifestRowError):
             self._metrics.failures.inc()
-            return _error(None, None, raw, f"{address} {raw}")
+            text = str(raw)
+            return _error(None, None, raw, text if address in text else f"{address} {text}")
         try:
             return manifest_row(raw, address, self._layout)
         except ManifestRowError as error:

@@ -21,6 +21,25 @@ OutT = TypeVar("OutT")
 
 
 @dataclass(frozen=True)
+class RawRow:
+    """One row of a manifest as the file holds it.
+
+    Attributes:
+      line: line or row number, from 1.
+      values: column name to value; without the audio bytes.
+      row_group: Parquet row group; -1 for other formats.
+      row: row within it.
+      has_audio: the file has a column of audio bytes.
+    """
+
+    line: int
+    values: dict[str, Any]
+    row_group: int = -1
+    row: int = -1
+    has_audio: bool = False
+
+
+@dataclass(frozen=True)
 class EmbeddedAudio:
     """Where the audio bytes of a row lie in a Parquet manifest."""
 

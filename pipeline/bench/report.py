@@ -56,6 +56,7 @@ class BenchReport:
       sources: by generator and genuine source.
       drifts: by split; empty without codecs.
       calibration_error: expected calibration error by split.
+      no_controls: why there are no controls; empty where there are.
       unlabelled: tracks without a label.
       errors: tracks and lines that could not be audited.
     """
@@ -66,13 +67,14 @@ class BenchReport:
     sources: tuple[SourceResult, ...]
     drifts: tuple[DriftResult, ...]
     calibration_error: dict[str, float]
+    no_controls: str
     unlabelled: int
     errors: int
 
 
 def _table(header: list[str], rows: list[list[str]]) -> list[str]:
     lines = [header, ["---"] * len(header), *rows]
-    return [f"| {' | '.join(line)} |" for line in lines]
+    return [f"| {' | '.join(cell.replace('|', '/') for cell in line)} |" for line in lines]
 
 
 def _number(value: float) -> str:
@@ -87,7 +89,7 @@ def markdown(report: BenchReport) -> str:
         "",
         f"Model `{report.model_id}`, made by `{report.command}`. In brackets bootstrap 95 %",
         "intervals over tracks, pairs resampled together. Controls are cross-validated on the",
-        "same tracks.",
+        "same tracks." if not report.no_controls else f"same tracks; none: {report.no_controls}.",
         "",
         *_table(
             ["split", "scorer", "ai", "real", *HEADINGS.values()],
@@ -124,14 +126,19 @@ def markdown(report: BenchReport) -> str:
         ),
         "",
         *_table(
-            ["split", "drift mean", "p95", "max", "calibration error"],
+            ["split", "calibration error", "drift mean", "drift p95", "drift max"],
             [
                 [
-                    drift.bench_origin,
-                    *map(_number, (drift.mean, drift.p95, drift.max)),
-                    _number(report.calibration_error[drift.bench_origin]),
+                    origin,
+                    _number(error),
+                    *(
+                        _number(value)
+                        for drift in report.drifts
+                        if drift.bench_origin == origin
+                        for value in (drift.mean, drift.p95, drift.max)
+                    ),
                 ]
-                for drift in report.drifts
+                for origin, error in report.calibration_error.items()
             ],
         ),
         "",

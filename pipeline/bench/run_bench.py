@@ -4,6 +4,7 @@ Enters: :class:`BenchRequest`. Leaves: the audit's tables, the report and the pl
 output. Scores come from the audit pipeline itself; the controls decode the same windows.
 """
 
+import shlex
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
@@ -19,15 +20,18 @@ from pipeline.bench.plots import plot_drift, plot_reliability, plot_roc, plot_so
 from pipeline.bench.report import BenchReport, DriftResult, SplitResult, write_report
 from pipeline.bench.sources import by_source
 from pipeline.bench.statistics import expected_calibration_error, measure
+from pipeline.catalogue import find_files
 from pipeline.local_runner import usable_cores
 from transforms.codec_roundtrip import CodecSpec, parse_codecs
 from transforms.decode import DecodeOptions, decode_row
 from transforms.embedded_audio import EmbeddedAudioReader
-from transforms.records import ManifestRow, StageFailure
+from transforms.manifest_format import manifest_format, read_rows
+from transforms.records import ManifestRow, RawRow, StageFailure
 
 CODECS = "wav,mp3:128k,aac:128k,opus:96k"
 DETECTOR = "ArtifactNet"
 CONTROL_SEGMENTS = 3
+PLOTS = ("roc.png", "reliability.png", "sources.png", "drift.png")
 
 
 @dataclass(frozen=True)
@@ -44,11 +48,40 @@ class BenchRequest:
     """
 
     manifest: str
-    output: Path
+    output: str
     segments: int | None = 7
     codecs: tuple[CodecSpec, ...] = parse_codecs(CODECS)
     weights: Path | None = None
     overwrite: bool = False
+
+
+def check_labels(manifest: str) -> None:
+    """Fail before the work when a manifest has no label to measure by.
+
+    Raises:
+      ValueError: no row is labelled, naming the labels that were found.
+    """
+    found: set[str] = set()
+    for address in find_files(manifest):
+        if not manifest_format(address):
+            continue
+        for row in read_rows(address):
+            if isinstance(row, RawRow):
+                label = row.values.get("label")
+                if label in ("ai", "real"):
+                    return
+                found.add(str(label)[:40])
+    labels = ", ".join(sorted(found)[:5]) or "none"
+    raise ValueError(f"{manifest}: no row has the label 'ai' or 'real'; its labels: {labels}")
+
+
+def _command(request: BenchRequest) -> str:
+    words = ["artifactnet", "bench", request.manifest, "--output", request.output]
+    words += ["--segments", str(request.segments or "all")]
+    words += ["--codecs", ",".join(map(str, request.codecs))]
+    if request.weights:
+        words += ["--weights", str(request.weights)]
+    return shlex.join(words)
 
 
 def _features(uri: str, config: ArtifactNetConfig) -> ControlFeatures | None:
@@ -60,17 +93,19 @@ def _features(uri: str, config: ArtifactNetConfig) -> ControlFeatures | None:
 
 
 def _control_scores(tracks: BenchTracks) -> dict[str, NDArray[np.float64]]:
-    """Scores of the controls; none where the tracks can't be opened by URI or are too few."""
+    """Scores of the controls.
+
+    Raises:
+      ValueError: why there are none.
+    """
     config = ArtifactNetConfig()
     with ThreadPoolExecutor(usable_cores()) as pool:
         found = list(pool.map(lambda uri: _features(str(uri), config), tracks.uri))
     features = [one for one in found if one is not None]
     if len(features) < len(found):
-        return {}
-    try:
-        return control_scores(features, tracks.is_ai, tracks.group)
-    except ValueError:
-        return {}
+        missing = len(found) - len(features)
+        raise ValueError(f"{missing} tracks could not be decoded again by their uri")
+    return control_scores(features, tracks.is_ai, tracks.group)
 
 
 def _drift(tracks: BenchTracks, origin: str) -> DriftResult | None:
@@ -89,7 +124,11 @@ def run_bench(request: BenchRequest) -> BenchReport:
       AuditFailedError: the audit failed.
       ValueError: no track is labelled.
     """
-    audit = request.output / "audit"
+    if "://" in request.output:
+        raise ValueError(f"{request.output}: the report goes to a local folder")
+    check_labels(request.manifest)
+    output = Path(request.output)
+    audit = output / "audit"
     record = run_audit(
         AuditRequest(
             catalogue=request.manifest,
@@ -100,8 +139,15 @@ def run_bench(request: BenchRequest) -> BenchReport:
             overwrite=request.overwrite,
         )
     )
+    for plot in PLOTS:  # of an earlier run, which this one may not make again
+        (output / plot).unlink(missing_ok=True)
     tracks, unlabelled = read_bench_tracks(str(audit.absolute()))
-    scores = {DETECTOR: tracks.score, **_control_scores(tracks)}
+    scores = {DETECTOR: tracks.score}
+    no_controls = ""
+    try:
+        scores |= _control_scores(tracks)
+    except ValueError as error:
+        no_controls = str(error)
     splits, drifts, calibration = [], [], {}
     for origin in (str(one) for one in np.unique(tracks.bench_origin)):
         own = tracks.bench_origin == origin
@@ -115,18 +161,20 @@ def run_bench(request: BenchRequest) -> BenchReport:
     results = by_source(tracks)
     report = BenchReport(
         model_id=record.model_id,
-        command=f"artifactnet bench {request.manifest} --output {request.output}",
+        command=_command(request),
         splits=tuple(splits),
         sources=tuple(results),
         drifts=tuple(drifts),
         calibration_error=calibration,
+        no_controls=no_controls,
         unlabelled=unlabelled,
         errors=record.counts.errors,
     )
-    write_report(report, request.output)
+    write_report(report, output)
     if tracks.is_ai.any() and not tracks.is_ai.all():
-        plot_roc(tracks, scores, request.output / "roc.png")
-        plot_reliability(tracks, request.output / "reliability.png")
-    plot_sources(results, request.output / "sources.png")
-    plot_drift(tracks, request.output / "drift.png")
+        plot_roc(tracks, scores, output / PLOTS[0])
+        plot_reliability(tracks, output / PLOTS[1])
+    plot_sources(results, output / PLOTS[2])
+    if drifts:
+        plot_drift(tracks, output / PLOTS[3])
     return report

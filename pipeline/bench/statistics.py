@@ -51,6 +51,8 @@ class Estimate:
 
     def __str__(self) -> str:
         """E.g. ``0.912 [0.88, 0.94]``."""
+        if np.isnan(self.value):
+            return ""
         return f"{self.value:.3f} [{self.low:.2f}, {self.high:.2f}]"
 
 

@@ -91,7 +91,7 @@ def read_training_config(path: Path) -> TrainingConfig:
         }
         values["codecs"] = tuple(Path(codec) for codec in stored.get("codecs", ()))
         return TrainingConfig(**values)
-    except (tomllib.TOMLDecodeError, ValueError, TypeError) as error:
+    except (tomllib.TOMLDecodeError, OSError, ValueError, TypeError) as error:
         raise ValueError(f"{path}: {error}") from error
 
 

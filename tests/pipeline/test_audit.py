@@ -13,6 +13,7 @@ import pytest
 
 from pipeline.audit import (
     AuditFailedError,
+    AuditInterruptedError,
     AuditRequest,
     OutputError,
     _without_secrets,
@@ -231,6 +232,64 @@ def test_overwriting_touches_nothing_but_an_audit(tmp_path: Path, tiny_weights: 
     assert curated.read_text() == "{}"
     written = [path.name for path in (tmp_path / "music").rglob("*") if "-2" in path.name]
     assert all(second.run_id in name for name in written)
+
+
+def test_files_named_like_an_audits_are_not_taken_for_one(
+    tmp_path: Path, tiny_weights: Path, wav
+) -> None:
+    manifest = tmp_path / "out" / "manifest-2024.jsonl"
+    manifest.parent.mkdir()
+    manifest.write_text(json.dumps({"uri": str(wav())}))
+    asked = request(manifest, tmp_path / "out", tiny_weights)
+    run_audit(asked)
+    run_audit(replace(asked, overwrite=True))
+    assert manifest.exists()
+    (tmp_path / "out" / "run.json").write_text('{"mine": 1}')
+    with pytest.raises(OutputError, match="not an audit's"):
+        run_audit(replace(asked, overwrite=True))
+
+
+def test_tables_that_are_read_are_not_replaced(tmp_path: Path, tiny_weights: Path, wav) -> None:
+    asked = request(wav(), tmp_path / "out", tiny_weights)
+    run_audit(asked)
+    again = replace(asked, catalogue=f"{tmp_path}/out/tracks/*.parquet", overwrite=True)
+    with pytest.raises(OutputError, match="to be read and replaced"):
+        run_audit(again)
+    assert len(table(tmp_path / "out", "tracks")) == 1
+
+
+def test_refused_requests_leave_no_folder(tmp_path: Path, tiny_weights: Path) -> None:
+    with pytest.raises(ManifestError, match="no such file"):
+        run_audit(request(tmp_path / "gone.jsonl", tmp_path / "out", tiny_weights))
+    assert not (tmp_path / "out").exists()
+
+
+@pytest.mark.parametrize(
+    ("change", "said"),
+    [({"output": ""}, "name is empty"), ({"beam_options": ("--runner", "Nonsense")}, "Nonsense")],
+)
+def test_requests_that_cannot_be_carried_out(
+    tmp_path: Path, tiny_weights: Path, wav, change: dict, said: str
+) -> None:
+    with pytest.raises(ValueError, match=said):
+        run_audit(replace(request(wav(), tmp_path / "out", tiny_weights), **change))
+
+
+def test_interrupted_audit_can_be_started_again(
+    tmp_path: Path, tiny_weights: Path, wav, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from pipeline import audit
+
+    def interrupted(*_: object) -> None:
+        raise KeyboardInterrupt
+
+    asked = request(wav("music/a.wav").parent, tmp_path / "out", tiny_weights)
+    with monkeypatch.context() as patch:
+        patch.setattr(audit, "_execute", interrupted)
+        with pytest.raises(AuditInterruptedError, match="nothing was written"):
+            run_audit(asked)
+    assert not list((tmp_path / "out").rglob("*.jsonl"))
+    assert run_audit(asked).counts.tracks == 1
 
 
 def test_text_that_is_no_unicode_is_an_error_row(tmp_path: Path, tiny_weights: Path, wav) -> None:

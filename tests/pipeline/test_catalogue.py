@@ -29,9 +29,18 @@ def test_folder(folder: Path, tmp_path: Path) -> None:
     assert all(Path(row["uri"]).is_file() for row in rows)
 
 
+def test_new_manifest_replaces_nothing_unasked(folder: Path, tmp_path: Path) -> None:
+    with pytest.raises(ManifestError, match=r"must end in \.jsonl"):
+        write_manifest(str(folder), str(folder / "a.mp3"))
+    (tmp_path / "m.jsonl").touch()
+    with pytest.raises(ManifestError, match="--overwrite"):
+        write_manifest(str(folder), str(tmp_path / "m.jsonl"))
+    assert write_manifest(str(folder), str(tmp_path / "m.jsonl"), overwrite=True) == 5
+
+
 def test_glob(folder: Path, tmp_path: Path) -> None:
     listing = tmp_path / "m.jsonl"
-    assert manifests_of(f"{folder}/b/*", str(listing), "/out") == (str(listing),)
+    assert manifests_of(f"{folder}/b/*", str(listing)) == (str(listing),)
     ids = {json.loads(line)["track_id"] for line in listing.read_text().splitlines()}
     assert ids == {"c.WAV", "[live] d.flac", "e.mp4"}
 
@@ -45,30 +54,32 @@ def test_manifests_are_taken_as_they_are(tmp_path: Path) -> None:
     for name in ("1.jsonl", "2.parquet", "readme.md"):
         (tmp_path / name).touch()
     expected = (str(tmp_path / "1.jsonl"), str(tmp_path / "2.parquet"))
-    assert manifests_of(str(tmp_path), "unused", "/out") == expected
-    assert manifests_of(f"{tmp_path}/*.jsonl", "unused", "/out") == expected[:1]
-    assert manifests_of(expected[0], "unused", "/out") == expected[:1]
+    assert manifests_of(str(tmp_path), "unused") == expected
+    assert manifests_of(f"{tmp_path}/*.jsonl", "unused") == expected[:1]
+    assert manifests_of(expected[0], "unused") == expected[:1]
 
 
 @pytest.mark.parametrize("name", ["nowhere", "nowhere/*.jsonl", "gone.jsonl", "empty"])
 def test_nothing_there(tmp_path: Path, name: str) -> None:
     (tmp_path / "empty").mkdir()
     with pytest.raises(ManifestError, match="no such file or folder"):
-        manifests_of(str(tmp_path / name), "unused", "/out")
+        manifests_of(str(tmp_path / name), "unused")
 
 
 def test_nothing_of_use_there(tmp_path: Path) -> None:
     (tmp_path / "a.txt").touch()
     with pytest.raises(ManifestError, match="neither a manifest"):
-        manifests_of(str(tmp_path), "unused", "/out")
+        manifests_of(str(tmp_path), "unused")
 
 
 def test_earlier_results_are_no_part_of_the_catalogue(tmp_path: Path) -> None:
-    for name in ("m.jsonl", "out/errors/errors-1.parquet"):
+    table = "errors-20261124T083627-30be1d-00000-of-00001.parquet"
+    for name in ("m.jsonl", f"out/errors/{table}", "manifest-20261124T083627-30be1d.jsonl"):
         (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
         (tmp_path / name).touch()
-    found = manifests_of(str(tmp_path), "unused", f"{tmp_path}/out")
+    found = manifests_of(str(tmp_path), "unused")
     assert found == (f"{tmp_path}/m.jsonl",)
+    assert manifests_of(f"{tmp_path}/out/errors/*", "unused") == (f"{tmp_path}/out/errors/{table}",)
 
 
 def test_linked_folders_are_walked_once(folder: Path, tmp_path: Path) -> None:

@@ -4,15 +4,14 @@ import json
 import random
 from pathlib import Path
 
-import pyarrow as pa
-import pyarrow.parquet as pq
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from transforms import manifest_format as module
 from transforms.audio_errors import ManifestRowError
-from transforms.manifest_format import RawRow, manifest_format, read_rows
+from transforms.manifest_format import manifest_format, read_rows
+from transforms.records import RawRow
 
 
 def rows_of(path: Path, content: bytes) -> list[RawRow | ManifestRowError]:
@@ -128,22 +127,6 @@ def test_csv_with_quotes_newlines_and_empty_cells(tmp_path: Path) -> None:
     assert rows[0] == RawRow(3, {"uri": "a.wav", "artist": 'Sigur "R" ós\nand friends'})
     assert rows[1] == RawRow(4, {"uri": "b.wav", "artist": None})
     assert "line 5: 3 cells under 2 column names" in str(rows[2])
-
-
-def test_parquet_leaves_the_audio_where_it_is(tmp_path: Path) -> None:
-    audio = [{"bytes": b"RIFF", "path": f"{n}.wav"} for n in range(5)]
-    table = pa.table({"track_id": [str(n) for n in range(5)], "audio": audio})
-    pq.write_table(table, tmp_path / "m.parquet", row_group_size=3)
-    rows = list(read_rows(str(tmp_path / "m.parquet")))
-    assert rows[3] == RawRow(4, {"track_id": "3", "audio": {"path": "3.wav"}}, 1, 0, has_audio=True)
-
-
-def test_parquet_of_audio_alone(tmp_path: Path) -> None:
-    pq.write_table(pa.table({"audio": [b"a", b"b"]}), tmp_path / "m.parquet")
-    assert list(read_rows(str(tmp_path / "m.parquet"))) == [
-        RawRow(1, {}, 0, 0, has_audio=True),
-        RawRow(2, {}, 0, 1, has_audio=True),
-    ]
 
 
 def test_not_parquet(tmp_path: Path) -> None:

@@ -7,7 +7,7 @@ import pyarrow.parquet as pq
 import pytest
 
 from transforms.audio_errors import ManifestRowError
-from transforms.manifest_format import RawRow, read_rows
+from transforms.manifest_format import read_rows
 from transforms.manifest_layout import (
     MOST_COLUMNS,
     Inspection,
@@ -17,6 +17,7 @@ from transforms.manifest_layout import (
     manifest_row,
     resolve_uri,
 )
+from transforms.records import RawRow
 
 
 def inspect(path: Path, *rows: object) -> Inspection:

@@ -22,7 +22,7 @@ def benched(tmp_path_factory: pytest.TempPathFactory, tiny_weights: Path):
     output = tmp_path_factory.mktemp("bench")
     codecs = parse_codecs("opus:64k")
     return output, run_bench(
-        BenchRequest(str(SAMPLES), output, segments=1, codecs=codecs, weights=tiny_weights)
+        BenchRequest(str(SAMPLES), str(output), segments=1, codecs=codecs, weights=tiny_weights)
     )
 
 
@@ -65,12 +65,33 @@ def test_controls_stand_beside_the_detector(tmp_path: Path, tiny_weights: Path) 
         rows.append({"uri": f"{number}.wav", "label": label, "bench_origin": "test"})
     (tmp_path / "m.jsonl").write_text("\n".join(map(json.dumps, rows)))
     report = run_bench(
-        BenchRequest(str(tmp_path / "m.jsonl"), tmp_path / "out", 1, parse_codecs(""), tiny_weights)
+        BenchRequest(
+            str(tmp_path / "m.jsonl"), str(tmp_path / "out"), 1, parse_codecs(""), tiny_weights
+        )
     )
     scorers = {split.scorer: split.metrics for split in report.splits}
     assert list(scorers) == ["ArtifactNet", "confound probe", "spectral peaks", "shuffled labels"]
     assert scorers["confound probe"].auc.value > 0.9
     assert report.drifts == ()
+
+
+def test_manifest_without_labels_is_refused_before_the_work(tmp_path: Path) -> None:
+    (tmp_path / "m.jsonl").write_text('{"uri": "a.wav", "label": "human"}')
+    with pytest.raises(ValueError, match="its labels: human"):
+        run_bench(BenchRequest(str(tmp_path / "m.jsonl"), str(tmp_path / "out")))
+    assert not (tmp_path / "out").exists()
+
+
+def test_too_few_tracks_for_controls_is_said(benched) -> None:
+    output, report = benched
+    assert report.no_controls or len(report.splits) == 4
+    if report.no_controls:
+        assert report.no_controls in (output / "bench.md").read_text()
+
+
+def test_output_in_an_object_store_is_refused() -> None:
+    with pytest.raises(ValueError, match="local folder"):
+        run_bench(BenchRequest(str(SAMPLES), "s3://bucket/x"))
 
 
 def some_tracks(called: list[bool], is_ai: bool, drift: float) -> BenchTracks:
