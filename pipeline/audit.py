@@ -17,7 +17,7 @@ import apache_beam as beam
 from apache_beam.io.filesystem import BeamIOError
 from apache_beam.io.filesystems import FileSystems
 from apache_beam.options.pipeline_options import PipelineOptions, StandardOptions
-from apache_beam.runners.runner import PipelineState, create_runner
+from apache_beam.runners.runner import PipelineResult, PipelineState, create_runner
 
 from models.artifactnet import SHIPPED_WEIGHTS, load_detector
 from models.device import pick_device
@@ -31,7 +31,7 @@ from pipeline.local_runner import (
     usable_cores,
 )
 from pipeline.progress import watched_ticks
-from pipeline.run_files import LISTING, earlier_files, new_run_id
+from pipeline.run_files import LISTING, earlier_files, listing_name, new_run_id
 from pipeline.run_record import (
     RunRecord,
     count_rows,
@@ -157,33 +157,35 @@ def _remove_partial(output: str, run_id: str) -> None:
     if "://" not in output:
         for folder in Path(output).glob(f"*/beam-temp-*-{run_id}-*"):
             shutil.rmtree(folder, ignore_errors=True)
-        (Path(output) / f"manifest-{run_id}.jsonl").unlink(missing_ok=True)
+        (Path(output) / listing_name(run_id)).unlink(missing_ok=True)
 
 
 def _is_local(beam_options: PipelineOptions) -> bool:
     return (beam_options.view_as(StandardOptions).runner or "") in LOCAL_RUNNERS
 
 
+def _finished(pipeline: beam.Pipeline, options: AuditOptions) -> PipelineResult:
+    build_audit(pipeline, options)
+    result = pipeline.run()
+    result.wait_until_finish()
+    return result
+
+
 def _execute(
-    options: AuditOptions, request: AuditRequest, rows: int | None
-) -> beam.runners.runner.PipelineResult:
-    beam_options = PipelineOptions(list(request.beam_options))
+    options: AuditOptions,
+    request: AuditRequest,
+    beam_options: PipelineOptions,
+    rows: int | None,
+) -> PipelineResult:
     if not _is_local(beam_options):
-        pipeline = beam.Pipeline(options=beam_options)
-        build_audit(pipeline, options)
-        result = pipeline.run()
-        result.wait_until_finish()
-        return result
+        return _finished(beam.Pipeline(options=beam_options), options)
     on_gpu = pick_device(request.device).type == "cuda"
     workers = request.workers or default_workers(rows, on_gpu)
     threads = max(1, usable_cores() // workers)
     with watched_ticks(rows, request.quiet) as ticks:
         detector = replace(options.detector, threads=threads)
         pipeline = beam.Pipeline(local_runner(), options=local_options(beam_options, workers))
-        build_audit(pipeline, replace(options, detector=detector, ticks=ticks))
-        result = pipeline.run()
-        result.wait_until_finish()
-        return result
+        return _finished(pipeline, replace(options, detector=detector, ticks=ticks))
 
 
 def _check_runner(beam_options: PipelineOptions) -> None:
@@ -221,11 +223,11 @@ def run_audit(request: AuditRequest) -> RunRecord:
     else:
         _check_runner(beam_options)
     earlier = check_output(output, request.overwrite)
-    find_files(request.catalogue)  # before a folder is made for what isn't there
+    files = find_files(request.catalogue)  # before a folder is made for what isn't there
     _make_output(output)
     run_id = new_run_id()
-    listing = FileSystems.join(output, f"manifest-{run_id}.jsonl")
-    manifests = manifests_of(request.catalogue, listing)
+    listing = FileSystems.join(output, listing_name(run_id))
+    manifests = manifests_of(request.catalogue, files, listing)
     if doomed := sorted(set(manifests) & set(earlier)):
         raise OutputError(f"{doomed[0]} is to be read and replaced: choose another --output")
     seen = inspect_manifests(manifests)
@@ -245,7 +247,7 @@ def run_audit(request: AuditRequest) -> RunRecord:
     )
     started, began = datetime.now(UTC).isoformat(timespec="seconds"), time.monotonic()
     try:
-        result = _execute(options, request, seen.rows)
+        result = _execute(options, request, beam_options, seen.rows)
     except (Exception, KeyboardInterrupt) as error:
         _remove_partial(output, run_id)
         if "KeyboardInterrupt" in repr(error):  # Beam wraps what a worker in this process raises

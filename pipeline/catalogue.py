@@ -137,15 +137,15 @@ def _list(files: list[str], catalogue: str, target: str) -> int:
     return len(files)
 
 
-def manifests_of(catalogue: str, listing: str) -> tuple[str, ...]:
+def manifests_of(catalogue: str, files: list[str], listing: str) -> tuple[str, ...]:
     """Manifests of a catalogue; audio files are listed into a new one at ``listing``.
 
-    Tables of an audit that lie in a folder are no part of the catalogue.
+    ``files`` are what :func:`find_files` found there; tables of an audit that lie in a folder
+    are no part of them.
 
     Raises:
       ManifestError: there is neither a manifest nor an audio file.
     """
-    files = find_files(catalogue)
     sounds = audio_files(files)
     if not sounds:
         manifests = tuple(path for path in files if manifest_format(path))

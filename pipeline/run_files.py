@@ -25,6 +25,11 @@ def new_run_id() -> str:
     return f"{datetime.now(UTC):%Y%m%dT%H%M%S}-{uuid.uuid4().hex[:6]}"
 
 
+def listing_name(run_id: str) -> str:
+    """File name of the manifest into which a run lists audio files."""
+    return f"manifest-{run_id}.jsonl"
+
+
 def is_run_file(address: str) -> bool:
     """Whether a file has the name of an audit's table or listing."""
     name = address.rpartition("/")[2]

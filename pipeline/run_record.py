@@ -19,6 +19,7 @@ from apache_beam.metrics import MetricsFilter
 from apache_beam.metrics.metricbase import MetricName
 from apache_beam.runners.runner import PipelineResult
 
+from pipeline.run_files import RECORD
 from transforms.stage import NAMESPACE
 from transforms.write_parquet import TABLES
 
@@ -116,7 +117,7 @@ def count_rows(output: str, run_id: str, metrics: dict[str, Any]) -> RunCounts:
 
 def write_run_record(record: RunRecord, output: str) -> str:
     """Write ``run.json`` and return its address."""
-    address = FileSystems.join(output, "run.json")
+    address = FileSystems.join(output, RECORD)
     with FileSystems.create(address, "application/octet-stream") as file:
         file.write((json.dumps(asdict(record), indent=2, default=str) + "\n").encode())
     return address

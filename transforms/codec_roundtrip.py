@@ -69,6 +69,12 @@ class CodecSpec:
         return f"{text}:{self.encoder}" if self.encoder else text
 
 
+def rate_for(spec: CodecSpec, sample_rate: int) -> int:
+    """``sample_rate`` where the codec takes it, else the codec's first."""
+    rates = FORMATS[spec.name].sample_rates
+    return sample_rate if sample_rate in rates else rates[0]
+
+
 def parse_codec(text: str) -> CodecSpec:
     """Read ``mp3``, ``mp3:128k`` or ``aac:128k:libfdk_aac``.
 
@@ -215,8 +221,7 @@ def codec_roundtrip(
     """
     if spec.name == UNPROCESSED:
         return audio
-    rates = FORMATS[spec.name].sample_rates
-    coded_rate = sample_rate if sample_rate in rates else rates[0]
+    coded_rate = rate_for(spec, sample_rate)
     source = audio if coded_rate == sample_rate else soxr.resample(audio, sample_rate, coded_rate)
     encoded = backend.encode(source, coded_rate, spec)
     try:

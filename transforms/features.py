@@ -6,7 +6,6 @@ Enters: ``SegmentBatch[SeparatedSpectra]``. Leaves: ``SegmentBatch[Tensor]``, fl
 
 from torch import Tensor
 
-from transforms.detector_stages import DetectorOptions, detector_of
 from transforms.records import SeparatedSpectra
 from transforms.stage import SegmentStageDoFn
 
@@ -16,10 +15,6 @@ class FeaturesDoFn(SegmentStageDoFn):
 
     stage = "features"
 
-    def __init__(self, options: DetectorOptions) -> None:
-        super().__init__()
-        self._options = options
-
     def compute(self, payload: SeparatedSpectra) -> Tensor:
         """See :meth:`transforms.detector_stages.Detector.channels`."""
-        return detector_of(self._options).channels(payload)
+        return self.detector.channels(payload)

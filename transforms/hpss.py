@@ -3,7 +3,6 @@
 Enters: ``SegmentBatch[ResidualSpectra]``. Leaves: ``SegmentBatch[SeparatedSpectra]``.
 """
 
-from transforms.detector_stages import DetectorOptions, detector_of
 from transforms.records import ResidualSpectra, SeparatedSpectra
 from transforms.stage import SegmentStageDoFn
 
@@ -13,10 +12,6 @@ class HpssDoFn(SegmentStageDoFn):
 
     stage = "hpss"
 
-    def __init__(self, options: DetectorOptions) -> None:
-        super().__init__()
-        self._options = options
-
     def compute(self, payload: ResidualSpectra) -> SeparatedSpectra:
         """See :meth:`transforms.detector_stages.Detector.separate`."""
-        return detector_of(self._options).separate(payload)
+        return self.detector.separate(payload)

@@ -15,6 +15,7 @@ import apache_beam as beam
 from apache_beam.metrics import Metrics
 
 from transforms.audio_errors import AuditError
+from transforms.detector_stages import Detector, DetectorOptions, detector_of
 from transforms.records import SegmentBatch, StageFailure
 
 NAMESPACE = "artifactnet"
@@ -68,13 +69,19 @@ def run_stage(
 class SegmentStageDoFn(beam.DoFn):
     """A DoFn that applies one pure function to every batch.
 
-    Subclasses name their ``stage`` and implement :meth:`compute`.
+    Subclasses name their ``stage`` and implement :meth:`compute`, mostly by ``detector``.
     """
 
     stage: str
 
-    def __init__(self) -> None:
+    def __init__(self, options: DetectorOptions | None = None) -> None:
+        self._options = options or DetectorOptions()
         self._metrics = StageMetrics(self.stage)
+
+    @property
+    def detector(self) -> Detector:
+        """The detector of this process."""
+        return detector_of(self._options)
 
     def compute(self, payload: Any) -> Any:
         """The stage's work on one payload."""

@@ -8,7 +8,6 @@ import numpy as np
 from numpy.typing import NDArray
 from torch import Tensor
 
-from transforms.detector_stages import DetectorOptions, detector_of
 from transforms.stage import SegmentStageDoFn
 
 
@@ -17,10 +16,6 @@ class StftDoFn(SegmentStageDoFn):
 
     stage = "stft"
 
-    def __init__(self, options: DetectorOptions) -> None:
-        super().__init__()
-        self._options = options
-
     def compute(self, payload: NDArray[np.float32]) -> Tensor:
         """See :meth:`transforms.detector_stages.Detector.magnitude`."""
-        return detector_of(self._options).magnitude(payload)
+        return self.detector.magnitude(payload)

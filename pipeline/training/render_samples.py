@@ -22,10 +22,11 @@ import torch
 import typer
 from numpy.typing import NDArray
 
+from models.config import ArtifactNetConfig
 from models.neural_codec import load_neural_codec
-from transforms.codec_roundtrip import FORMATS, PyAVBackend, parse_codec
+from transforms.codec_roundtrip import PyAVBackend, parse_codec, rate_for
 
-SAMPLE_RATE = 44_100
+SAMPLE_RATE = ArtifactNetConfig().sample_rate
 SECONDS = 8.0
 TICKS = 480
 
@@ -96,8 +97,7 @@ def write_audio(audio: NDArray[np.float32], codec: str, path: Path) -> None:
     if spec.name == "wav":
         soundfile.write(path, audio[: 4 * SAMPLE_RATE], SAMPLE_RATE, subtype="PCM_16")
         return
-    rates = FORMATS[spec.name].sample_rates
-    rate = SAMPLE_RATE if SAMPLE_RATE in rates else rates[0]
+    rate = rate_for(spec, SAMPLE_RATE)
     path.write_bytes(PyAVBackend().encode(soxr.resample(audio, SAMPLE_RATE, rate), rate, spec))
 
 

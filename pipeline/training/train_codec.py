@@ -16,10 +16,11 @@ import torch
 import typer
 from torch import Tensor
 
+from models.config import ArtifactNetConfig
 from models.neural_codec import NeuralCodec, NeuralCodecConfig, save_neural_codec
 from pipeline.training.corpus import Corpus, load_corpus
 
-SAMPLE_RATE = 44_100
+SAMPLE_RATE = ArtifactNetConfig().sample_rate
 
 
 def spectral_loss(decoded: Tensor, original: Tensor) -> Tensor:

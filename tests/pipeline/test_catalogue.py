@@ -6,8 +6,13 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from pipeline.catalogue import common_root, manifest_lines, manifests_of, write_manifest
+from pipeline import catalogue as module
+from pipeline.catalogue import common_root, find_files, manifest_lines, write_manifest
 from transforms.manifest_layout import ManifestError
+
+
+def manifests_of(catalogue: str, listing: str) -> tuple[str, ...]:
+    return module.manifests_of(catalogue, find_files(catalogue), listing)
 
 
 @pytest.fixture
