@@ -1,20 +1,23 @@
 """What the detector learns from: couples of a genuine and a generated crop.
 
 Enters: a :class:`Corpus` and the neural codecs of our own. Leaves: :class:`Couple` items.
-Three kinds are drawn: one genuine crop and the same through one of our decoders; the
-original and a version of a published pair; two unrelated crops, one of each class. Both
-halves of a couple pass through the same random channel, and item ``index`` is a function
-of seed and index alone, so an interrupted training goes on exactly where it was.
+Three kinds are drawn: one genuine crop and the same through one of our decoders
+(``ours``); the original and a version of a published pair (``published``); two unrelated
+crops, one of each class (``unrelated``), the generated one now and then through one more
+decoder. Both halves of a couple pass through the same random channels, and item ``index``
+is a function of seed and index alone, so drawing that was interrupted goes on exactly
+where it was.
 """
 
 import copy
+from dataclasses import dataclass
 from pathlib import Path
 from typing import NamedTuple
 
 import numpy as np
+import soxr
 import torch
 from numpy.typing import NDArray
-from torch import Tensor
 from torch.utils.data import Dataset
 
 from models.linear_codec import draw_linear_codec, linear_codec
@@ -40,42 +43,65 @@ RECORDED = frozenset(
 Audio = NDArray[np.float32]
 
 
-class Couple(NamedTuple):
-    """Crops ``[samples]`` of either class; ``aligned`` when only the decoder differs."""
+@dataclass(frozen=True)
+class Origin:
+    """Where a couple comes from, so that a training can leave some out.
 
-    genuine: Tensor
-    generated: Tensor
-    aligned: bool | Tensor
+    Attributes:
+      kind: ``ours``, ``published`` or ``unrelated``.
+      sources: of every excerpt in it.
+      codec: of ours in it, by file stem, ``linear`` for a linear one, or empty.
+      treated: whether a hard negative's treatment is in it.
+    """
+
+    kind: str
+    sources: tuple[str, ...]
+    codec: str = ""
+    treated: bool = False
+
+
+class Couple(NamedTuple):
+    """Crops float32 ``[channels, 2, samples]``, the genuine one first, and their origin."""
+
+    crops: NDArray[np.float32]
+    origin: Origin
+
+
+@dataclass(frozen=True)
+class Drawing:
+    """How couples are drawn.
+
+    Attributes:
+      codecs: weights of our neural codecs.
+      crop_samples: length of a crop.
+      sample_rate: Hz.
+      length: how many couples there are.
+      channels: random channels that each passes through; 0 for none, as it is.
+      kinds: shares of ``ours``, ``published`` and ``unrelated``.
+      bench_origin: rows that crops come from.
+      seed: with the index, decides the couple.
+    """
+
+    codecs: tuple[Path, ...]
+    crop_samples: int
+    sample_rate: int
+    length: int
+    channels: int = 2
+    kinds: tuple[float, float, float] = (0.4, 0.2, 0.4)
+    bench_origin: str = "train"
+    seed: int = 0
 
 
 class CoupleDataset(Dataset):
-    """Couples drawn at random: balanced by class, then by source, then by track.
+    """Couples drawn at random: balanced by class, then by source, then by track."""
 
-    Args:
-      corpus: where crops come from; only rows of ``bench_origin`` ``train``.
-      codec_paths: weights of our neural codecs.
-      crop_samples: length of a crop.
-      sample_rate: Hz.
-      seed: with the index, decides the item.
-      length: how many items there are.
-    """
-
-    def __init__(
-        self,
-        corpus: Corpus,
-        codec_paths: tuple[Path, ...],
-        crop_samples: int,
-        sample_rate: int,
-        seed: int,
-        length: int,
-    ) -> None:
+    def __init__(self, corpus: Corpus, drawing: Drawing) -> None:
         self._corpus = corpus
-        self._crop_samples = crop_samples
-        self._sample_rate = sample_rate
-        self._seed = seed
-        self._length = length
-        self._codecs = [load_neural_codec(path) for path in codec_paths]
-        rows = [row for row in corpus.excerpts if row.bench_origin == "train"]
+        self._drawing = drawing
+        self._crop_samples = drawing.crop_samples
+        self._sample_rate = drawing.sample_rate
+        self._codecs = {path.stem: load_neural_codec(path) for path in drawing.codecs}
+        rows = [row for row in corpus.excerpts if row.bench_origin == drawing.bench_origin]
         self._real = {True: self._by_source(rows, True), False: self._by_source(rows, False)}
         self._ai = _grouped([row for row in rows if row.label == "ai"])
         originals = {row.pair: row for row in rows if row.pair and row.label == "real"}
@@ -91,7 +117,7 @@ class CoupleDataset(Dataset):
 
     def __len__(self) -> int:
         """Number of items."""
-        return self._length
+        return self._drawing.length
 
     def _crop(self, rng: np.random.Generator, *rows: Excerpt) -> list[Audio]:
         """The same place of each row, padded with zeros where a row is shorter."""
@@ -103,46 +129,74 @@ class CoupleDataset(Dataset):
             crops.append(np.pad(piece, (0, self._crop_samples - len(piece))))
         return crops
 
-    def _genuine(self, rng: np.random.Generator) -> Audio:
-        """A genuine crop; one in four is two crops mixed, voices over other music."""
-        (crop,) = self._crop(rng, _pick(rng, self._real[rng.random() < 0.6]))
-        if rng.random() < 0.25:
-            (other,) = self._crop(rng, _pick(rng, self._real[rng.random() < 0.5]))
-            crop = crop + other * 10 ** (rng.uniform(-12, 6) / 20)
-        return crop.astype(np.float32)
+    def _genuine(self, rng: np.random.Generator) -> tuple[Audio, tuple[str, ...]]:
+        """A genuine crop and its sources; one in three is two crops mixed."""
+        row = _pick(rng, self._real[rng.random() < 0.6])
+        (crop,) = self._crop(rng, row)
+        if rng.random() >= 1 / 3:
+            return crop, (row.source,)
+        over = _pick(rng, self._real[rng.random() < 0.5])
+        (other,) = self._crop(rng, over)
+        mixed = crop + other * 10 ** (rng.uniform(-12, 6) / 20)
+        return mixed.astype(np.float32), (row.source, over.source)
 
-    def _treated(self, rng: np.random.Generator, crop: Audio) -> Audio:
-        """One crop in four after a treatment; either class alike, so that it says nothing."""
-        return treat(crop, self._sample_rate, rng) if rng.random() < 0.25 else crop
+    def _treat(self, rng: np.random.Generator, *crops: Audio) -> tuple[tuple[Audio, ...], bool]:
+        """One couple in four after treatments; either class alike, so that they say nothing."""
+        if rng.random() >= 0.25:
+            return crops, False
+        return tuple(treat(crop, self._sample_rate, rng) for crop in crops), True
 
-    def _generated(self, rng: np.random.Generator, genuine: Audio) -> Audio:
+    def _decoded(self, rng: np.random.Generator, crop: Audio) -> tuple[Audio, str]:
         """The same crop by a decoder of ours: linear, neural, or neural and disturbed."""
-        peak = max(1.0, float(np.abs(genuine).max()))
-        if not self._codecs or rng.random() < 0.35:
-            return linear_codec(genuine / peak, draw_linear_codec(rng)) * np.float32(peak)
-        codec = self._codecs[rng.integers(len(self._codecs))]
+        peak = max(1.0, float(np.abs(crop).max()))
+        if not self._codecs or rng.random() < 0.25:
+            return linear_codec(crop / peak, draw_linear_codec(rng)) * np.float32(peak), "linear"
+        name = sorted(self._codecs)[rng.integers(len(self._codecs))]
+        codec = self._codecs[name]
         if rng.random() < 0.3:
             codec = disturbed(codec, rng)
-        with torch.inference_mode():
-            return codec(torch.from_numpy(genuine / peak)[None])[0].numpy() * peak
+        return decoded_by(codec, crop / peak, self._sample_rate, rng) * np.float32(peak), name
 
     def __getitem__(self, index: int) -> Couple:
         """Draw item ``index``."""
-        rng = np.random.default_rng([self._seed, index])
-        kind = rng.choice(["ours", "published", "unrelated"], p=[0.4, 0.2, 0.4])
-        if kind == "ours":
-            genuine = self._treated(rng, self._genuine(rng))
-            generated = self._generated(rng, genuine)
-        elif kind == "published":
+        rng = np.random.default_rng([self._drawing.seed, index])
+        crops, origin = self._couple(rng)
+        channels = [draw_channel(rng) for _ in range(self._drawing.channels)]
+        passed = [apply_channel(crops, self._sample_rate, channel) for channel in channels]
+        return Couple(np.stack([np.stack(pair) for pair in passed or [crops]]), origin)
+
+    def _couple(self, rng: np.random.Generator) -> tuple[tuple[Audio, ...], Origin]:
+        kind = str(rng.choice(["ours", "published", "unrelated"], p=self._drawing.kinds))
+        if kind == "published":
             version = _pick(rng, self._pairs)
-            genuine, generated = self._crop(rng, self._originals[version.pair or ""], version)
-        else:
-            genuine = self._treated(rng, self._genuine(rng))
-            (generated,) = self._crop(rng, _pick(rng, self._ai))
-            generated = self._treated(rng, generated)
-        channel = draw_channel(rng)
-        genuine, generated = apply_channel((genuine, generated), self._sample_rate, channel)
-        return Couple(torch.from_numpy(genuine), torch.from_numpy(generated), kind == "ours")
+            original = self._originals[version.pair or ""]
+            crops = tuple(self._crop(rng, original, version))
+            return crops, Origin(kind, (original.source, version.source))
+        genuine, sources = self._genuine(rng)
+        if kind == "ours":
+            (genuine,), treated = self._treat(rng, genuine)
+            generated, codec = self._decoded(rng, genuine)
+            return (genuine, generated), Origin(kind, sources, codec, treated)
+        row, codec = _pick(rng, self._ai), ""
+        (generated,) = self._crop(rng, row)
+        if rng.random() < 0.15:
+            generated, codec = self._decoded(rng, generated)
+        crops, treated = self._treat(rng, genuine, generated)
+        return crops, Origin(kind, (*sources, row.source), codec, treated)
+
+
+def decoded_by(
+    codec: NeuralCodec, audio: Audio, sample_rate: int, rng: np.random.Generator
+) -> Audio:
+    """``audio`` ``[samples]`` at ``sample_rate`` through ``codec`` at the codec's rate."""
+    rate = codec.config.sample_rate
+    own = audio if rate == sample_rate else soxr.resample(audio, sample_rate, rate)
+    with torch.inference_mode(), torch.random.fork_rng(devices=[]):
+        torch.manual_seed(int(rng.integers(1 << 30)))  # of a continuous latent's noise
+        out = codec(torch.from_numpy(own)[None])[0].numpy()
+    if rate != sample_rate:
+        out = soxr.resample(out, rate, sample_rate)
+    return np.pad(out, (0, max(0, len(audio) - len(out))))[: len(audio)]
 
 
 def disturbed(codec: NeuralCodec, rng: np.random.Generator) -> NeuralCodec:

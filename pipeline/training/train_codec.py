@@ -8,13 +8,16 @@ Run as ``python -m pipeline.training.train_codec MANIFEST OUT --decoder transpos
 """
 
 import time
+from itertools import pairwise
 from pathlib import Path
 from typing import Annotated
 
 import numpy as np
+import soxr
 import torch
 import typer
-from torch import Tensor
+from torch import Tensor, nn
+from torch.nn import functional
 
 from models.config import ArtifactNetConfig
 from models.neural_codec import NeuralCodec, NeuralCodecConfig, save_neural_codec
@@ -37,6 +40,23 @@ def spectral_loss(decoded: Tensor, original: Tensor) -> Tensor:
             total + convergence + (torch.log(ours + 1e-4) - torch.log(theirs + 1e-4)).abs().mean()
         )
     return total
+
+
+class Discriminator(nn.Sequential):
+    """Judges log magnitudes patch by patch, as in Encodec (arXiv 2210.13438, section 3.4)."""
+
+    def __init__(self) -> None:
+        widths = (1, 16, 32, 32)
+        layers: list[nn.Module] = []
+        for inputs, outputs in pairwise(widths):
+            layers += [nn.Conv2d(inputs, outputs, (7, 3), (2, 2), (3, 1)), nn.LeakyReLU(0.2)]
+        super().__init__(*layers, nn.Conv2d(widths[-1], 1, 3, padding=1))
+
+    def forward(self, audio: Tensor) -> Tensor:
+        """Scores of ``[batch, samples]``."""
+        window = torch.hann_window(1024)
+        spectrum = torch.stft(audio, 1024, 256, window=window, return_complex=True)
+        return super().forward(torch.log(spectrum.abs() + 1e-3).unsqueeze(1))
 
 
 def random_crops(corpus: Corpus, rng: np.random.Generator, batch: int, samples: int) -> Tensor:
@@ -62,6 +82,11 @@ def main(
     decoder: str = "transposed",
     strides: Annotated[str, typer.Option(help="Encoder strides, e.g. 4,8,8")] = "4,8,8",
     channels: int = 12,
+    latent: Annotated[int, typer.Option(help="Scalars a latent frame")] = 24,
+    levels: Annotated[int, typer.Option(help="Values of a scalar; 0 for a noisy one")] = 9,
+    front: Annotated[str, typer.Option(help="waveform or mel")] = "waveform",
+    sample_rate: int = SAMPLE_RATE,
+    adversarial: Annotated[float, typer.Option(help="Weight of a discriminator")] = 0.0,
     minutes: float = 6.0,
     threads: int = 1,
     seed: int = 0,
@@ -72,18 +97,34 @@ def main(
     torch.set_num_threads(threads)
     rng = np.random.default_rng(seed)
     corpus = load_corpus(manifest, cache, SAMPLE_RATE)
+    judge = Discriminator()
+    judging = torch.optim.AdamW(judge.parameters(), 1e-3, betas=(0.5, 0.9))
     config = NeuralCodecConfig(
         decoder=decoder,  # type: ignore[arg-type]
         strides=tuple(int(stride) for stride in strides.split(",")),
         channels=channels,
+        latent_channels=latent,
+        levels=levels,
+        front=front,  # type: ignore[arg-type]
+        sample_rate=sample_rate,
     )
     codec = NeuralCodec(config)
     optimiser = torch.optim.AdamW(codec.parameters(), 1e-3, betas=(0.8, 0.99))
     end, step = time.monotonic() + 60 * minutes, 0
     while time.monotonic() < end:
         original = random_crops(corpus, rng, 4, 32_768)
+        if sample_rate != SAMPLE_RATE:
+            original = torch.stack(
+                [torch.from_numpy(soxr.resample(o.numpy(), SAMPLE_RATE, sample_rate)) for o in original]
+            )
         decoded = codec(original)
         loss = spectral_loss(decoded, original) + 5 * (decoded - original).abs().mean()
+        if adversarial:
+            real, fake = judge(original), judge(decoded.detach())
+            judging.zero_grad()
+            (functional.relu(1 - real).mean() + functional.relu(1 + fake).mean()).backward()
+            judging.step()
+            loss = loss - adversarial * judge(decoded).mean()
         optimiser.zero_grad()
         loss.backward()
         torch.nn.utils.clip_grad_norm_(codec.parameters(), 1.0)

@@ -1,0 +1,62 @@
+"""Second stage: the CNN learns from the maps of a frozen ArtifactUNet.
+
+Enters: maps uint8 ``[couples, channels, 2, 4, bins, frames]``. Leaves: losses of a step. Each
+couple gives both halves in every channel it passed through; the consistency term is the
+squared distance of P(AI) between channels of one half, which is codec drift.
+"""
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor, nn
+from torch.nn import functional
+
+from pipeline.training.batches import Batches
+from pipeline.training.forensic_maps import channels_of
+
+SMOOTHING = 0.02
+
+
+class ClassifierLosses:
+    """Losses of a step of the CNN.
+
+    Args:
+      classifier: to train.
+      maps: of all couples.
+      chosen: indices of the couples to learn from.
+      batch: crops a step.
+      consistency_weight: of the distance between channels in ``total``.
+      seed: decides the batches.
+    """
+
+    def __init__(
+        self,
+        classifier: nn.Module,
+        maps: NDArray[np.uint8],
+        chosen: NDArray[np.intp],
+        batch: int,
+        consistency_weight: float,
+        seed: int,
+    ) -> None:
+        self._classifier, self._maps, self._weight = classifier, maps, consistency_weight
+        crops = maps.shape[1] * maps.shape[2]
+        self._batches = Batches(chosen, max(1, batch // crops), seed)
+
+    def __call__(self, step: int) -> dict[str, Tensor]:
+        """Losses of ``step``."""
+        maps = torch.from_numpy(np.stack([self._maps[one] for one in self._batches(step)]))
+        couples, channels, halves = maps.shape[:3]
+        target = torch.arange(2.0).expand(couples, channels, halves)
+        with torch.autocast("cpu", torch.bfloat16):
+            inputs = channels_of(maps.flatten(0, 2)).to(memory_format=torch.channels_last)
+            logit = self._classifier(inputs).logit.float().view(couples, channels, halves)
+        smoothed = target * (1 - SMOOTHING) + SMOOTHING / 2
+        classification = functional.binary_cross_entropy_with_logits(logit, smoothed)
+        p_ai = torch.sigmoid(logit)
+        consistency = (p_ai - p_ai.mean(dim=1, keepdim=True)).square().mean()
+        return {
+            "total": classification + self._weight * consistency,
+            "classification": classification,
+            "consistency": consistency,
+            "accuracy": ((logit > 0) == (target > 0.5)).float().mean(),
+        }

@@ -1,0 +1,74 @@
+"""What the CNN reads, on disk: an ArtifactUNet that no longer changes is run once.
+
+Enters: crops int16 ``[..., samples]`` and a detector whose ArtifactUNet is frozen. Leaves:
+uint8 ``[..., 4, bins, frames]``: magnitude, residual, harmonic and percussive on a
+logarithmic scale of 256 steps, a quarter of float32's size.
+"""
+
+from pathlib import Path
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from rich.progress import track as progress
+from torch import Tensor
+
+from models.artifactnet import ArtifactNet
+from models.forensic_channels import FLOOR, forensic_channels
+from models.hpss import hpss
+
+LOWEST = float(np.log(FLOOR))
+STEP = (4.6 - LOWEST) / 255
+BATCH = 16
+
+
+def quantise(maps: Tensor) -> Tensor:
+    """Non-negative float32 maps as uint8, 0.06 nepers a step."""
+    return ((torch.log(maps + FLOOR) - LOWEST) / STEP).round_().clamp_(0, 255).to(torch.uint8)
+
+
+LEVELS = torch.exp(torch.arange(256) * STEP + LOWEST) - FLOOR
+"""What each of the 256 values stands for."""
+
+
+def channels_of(maps: Tensor) -> Tensor:
+    """Forensic channels ``[n, 7, bins, frames]`` of stored maps ``[n, 4, bins, frames]``."""
+    values = LEVELS[maps.long()]
+    return forensic_channels(*values.unbind(dim=1))
+
+
+def forensic_maps(network: ArtifactNet, audio: Tensor) -> Tensor:
+    """Maps uint8 ``[n, 4, bins, frames]`` of ``audio`` float32 ``[n, samples]``."""
+    with torch.inference_mode():
+        magnitude = network.stft(audio)
+        with torch.autocast("cpu", torch.bfloat16):
+            residual = network.unet(magnitude)
+        harmonic, percussive = hpss(residual.float(), network.config.hpss_kernel)
+        return quantise(torch.stack([magnitude, residual.float(), harmonic, percussive], dim=1))
+
+
+def fill_forensic_maps(
+    network: ArtifactNet, crops: NDArray[np.int16], path: Path
+) -> NDArray[np.uint8]:
+    """Run ``network`` over ``crops`` ``[..., samples]`` into ``path``, unless it is there.
+
+    Returns:
+      uint8 ``[..., 4, bins, frames]``, mapped from disk.
+    """
+    network = network.eval().to(memory_format=torch.channels_last)
+    flat = crops.reshape(-1, crops.shape[-1])
+    frames = 1 + crops.shape[-1] // network.config.hop_length
+    shape = (4, network.config.bins, frames)
+    size = int(np.prod(shape))
+    partial = path.with_name(path.name + ".partial")
+    if not path.exists():
+        done = partial.stat().st_size // size if partial.exists() else 0
+        with partial.open("r+b" if partial.exists() else "wb") as out:
+            out.truncate(done * size)
+            out.seek(done * size)
+            starts = range(done, len(flat), BATCH)
+            for start in progress(starts, description="Forensic maps"):
+                batch = torch.from_numpy(flat[start : start + BATCH].astype(np.float32))
+                out.write(forensic_maps(network, batch / 32_767).numpy())
+        partial.replace(path)
+    return np.memmap(path, np.uint8, "r", shape=(*crops.shape[:-1], *shape))

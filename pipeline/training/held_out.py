@@ -1,0 +1,98 @@
+"""Whole excerpts to judge a detector by while it trains.
+
+Enters: a corpus and a detector with a frozen ArtifactUNet. Leaves: :class:`HeldOut`, for
+every excerpt the maps of its middle segment, as it is and through the common channel, and
+from those the figures that stop a training or compare ablations. Published figures come
+from ``artifactnet bench`` and the audit; these are for many trainings an hour.
+"""
+
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import nn
+
+from models.artifactnet import ArtifactNet
+from pipeline.bench.common_channel import common_channel
+from pipeline.bench.statistics import ScoredTracks, auc, tpr_at
+from pipeline.training.corpus import Corpus, Excerpt
+from pipeline.training.forensic_maps import channels_of, fill_forensic_maps
+from transforms.audio_errors import CodecError
+
+PLAIN, COMMON = 0, 1
+
+
+@dataclass(frozen=True)
+class HeldOut:
+    """Excerpts and their maps, uint8 ``[excerpts, 2, 4, bins, frames]``: plain and common."""
+
+    excerpts: tuple[Excerpt, ...]
+    maps: NDArray[np.uint8]
+
+    def of(self, sources: tuple[str, ...]) -> NDArray[np.intp]:
+        """Indices of the excerpts of ``sources``."""
+        wanted = set(sources)
+        return np.array([i for i, e in enumerate(self.excerpts) if e.source in wanted], np.intp)
+
+    def scores(
+        self, classifier: nn.Module, index: NDArray[np.intp], channel: int
+    ) -> NDArray[np.float64]:
+        """P(AI) of the excerpts at ``index``."""
+        found = []
+        with torch.inference_mode():
+            for one in index:
+                maps = torch.from_numpy(np.array(self.maps[one, channel])).unsqueeze(0)
+                with torch.autocast("cpu", torch.bfloat16):
+                    found.append(float(torch.sigmoid(classifier(channels_of(maps)).logit.float())))
+        return np.array(found)
+
+    def scored(self, index: NDArray[np.intp], scores: NDArray[np.float64]) -> ScoredTracks:
+        """What the statistics take."""
+        excerpts = [self.excerpts[one] for one in index]
+        return ScoredTracks(
+            np.array([excerpt.label == "ai" for excerpt in excerpts]),
+            scores,
+            scores >= 0.5,
+            np.array([excerpt.pair or excerpt.track_id for excerpt in excerpts]),
+        )
+
+    def figures(self, classifier: nn.Module, index: NDArray[np.intp]) -> dict[str, float]:
+        """TPR at 1 % FPR and AUC of the excerpts at ``index``, both channels pooled."""
+        both = [self.scored(index, self.scores(classifier, index, c)) for c in (PLAIN, COMMON)]
+        pooled = ScoredTracks(
+            *(
+                np.concatenate([getattr(one, name) for one in both])
+                for name in ("is_ai", "score", "called_ai", "group")
+            )
+        )
+        return {"tpr_at_fpr_1": tpr_at(0.01)(pooled), "auc": auc(pooled)}
+
+
+def _windows(audio: NDArray[np.float32], samples: int, sample_rate: int) -> NDArray[np.float32]:
+    start = max(0, (len(audio) - samples) // 2)
+    piece = audio[start : start + samples]
+    plain = np.pad(piece, (0, samples - len(piece)))
+    try:
+        common = common_channel(plain, sample_rate)
+    except CodecError:
+        common = plain
+    return np.stack([plain, common])
+
+
+def held_out(
+    corpus: Corpus, excerpts: tuple[Excerpt, ...], network: ArtifactNet, cache: Path, name: str
+) -> HeldOut:
+    """Prepare ``excerpts``; ``name`` tells their maps in ``cache`` from others."""
+    path = cache / f"{name}.u8"
+    config = network.config
+    shape = (len(excerpts), 2, config.segment_samples)
+    crops = np.memmap(cache / f"{name}.i16", np.int16, "w+", shape=shape)
+    if not path.exists():
+        for row, excerpt in zip(crops, excerpts, strict=True):
+            pair = _windows(corpus.audio(excerpt), config.segment_samples, config.sample_rate)
+            row[:] = np.round(np.clip(pair, -1, 1) * 32_767).astype(np.int16)
+    maps = fill_forensic_maps(network, crops, path)
+    (cache / f"{name}.i16").unlink()
+    return HeldOut(excerpts, maps)

@@ -1,0 +1,109 @@
+"""Everything that decides a training run, read from TOML.
+
+Enters: a TOML file whose paths are relative to the working directory. Leaves:
+:class:`TrainingConfig`.
+"""
+
+import tomllib
+from dataclasses import dataclass, fields
+from pathlib import Path
+from typing import Any
+
+
+@dataclass(frozen=True)
+class TrainingConfig:
+    """One training run; its ablations are further values of the same fields.
+
+    Attributes:
+      manifest: labelled corpus, JSONL.
+      codecs: weights of our neural codecs, which make couples.
+      output: weights file to write.
+      run: folder for checkpoints and logs.
+      cache: folder for what later runs share: decoded audio, examples, forensic maps.
+      couples: examples to draw into the cache.
+      crop_seconds: length of an example.
+      channels: random channels that each example passes through.
+      processed: whether examples pass through them at all; false is the ablation without
+        codec augmentation.
+      unet: weights file whose ArtifactUNet is used as it is; empty to train one.
+      residual_steps: optimiser steps of ArtifactUNet, with a CNN beside it, on couples of ours.
+      residual_batch: couples per such step.
+      residual_weight: weight of the residual loss.
+      classifier_steps: optimiser steps of the CNN.
+      classifier_batch: crops per such step, rounded down to whole examples.
+      consistency_weight: weight of the distance between channels of one crop.
+      learning_rate: peak; warmed up over 5 % of the steps, then cosine to zero.
+      pairs: use published pairs and couples of ours.
+      own_codecs: use couples of ours.
+      hard_negatives: use examples with treatments.
+      hpss_kernel: length of the median filters; 1 is the ablation without HPSS.
+      leave_out_sources: sources that no example may touch.
+      leave_out_codecs: codecs of ours that no example may touch, by file stem.
+      validation: sources left out as well, whose TPR at 1 % FPR stops the training early.
+      patience: checkpoints without a better figure before it stops.
+      checkpoint_steps: steps between checkpoints.
+      threads: of torch.
+      workers: processes that draw examples.
+      seed: decides weights, examples and batches.
+    """
+
+    manifest: Path
+    codecs: tuple[Path, ...]
+    output: Path
+    run: Path
+    cache: Path
+    couples: int = 8000
+    crop_seconds: float = 1.5
+    channels: int = 2
+    processed: bool = True
+    unet: str = ""
+    residual_steps: int = 1000
+    residual_batch: int = 6
+    residual_weight: float = 0.1
+    classifier_steps: int = 1000
+    classifier_batch: int = 32
+    consistency_weight: float = 0.1
+    learning_rate: float = 1e-3
+    pairs: bool = True
+    own_codecs: bool = True
+    hard_negatives: bool = True
+    hpss_kernel: int = 17
+    leave_out_sources: tuple[str, ...] = ()
+    leave_out_codecs: tuple[str, ...] = ()
+    validation: tuple[str, ...] = ()
+    patience: int = 3
+    checkpoint_steps: int = 100
+    threads: int = 1
+    workers: int = 1
+    seed: int = 0
+
+
+def read_training_config(path: Path) -> TrainingConfig:
+    """Read a TOML file.
+
+    Raises:
+      ValueError: not TOML, or fields unknown, missing or of another type.
+    """
+    try:
+        stored = tomllib.loads(path.read_text())
+        known: dict[str, Any] = {field.name: field.type for field in fields(TrainingConfig)}
+        if unknown := sorted(set(stored) - set(known)):
+            raise ValueError(f"unknown fields {', '.join(unknown)}")
+        return TrainingConfig(**{n: _value(n, v, known[n]) for n, v in stored.items()})
+    except (tomllib.TOMLDecodeError, OSError, ValueError, TypeError) as error:
+        raise ValueError(f"{path}: {error}") from error
+
+
+def _value(name: str, value: Any, wanted: Any) -> Any:
+    if wanted is Path and isinstance(value, str):
+        return Path(value)
+    if isinstance(value, list) and all(isinstance(one, str) for one in value):
+        if wanted == tuple[Path, ...]:
+            return tuple(map(Path, value))
+        if wanted == tuple[str, ...]:
+            return tuple(value)
+    if wanted is float and type(value) is int:
+        return float(value)
+    if type(value) is not wanted:
+        raise ValueError(f"{name} must be {getattr(wanted, '__name__', 'a list of texts')}")
+    return value
