@@ -55,7 +55,7 @@ def forensic_channels(
     """
     level = _level(residual)
     share = residual / (magnitude + FLOOR) / SHARE_SCALE
-    temporal = torch.diff(level, dim=-1, prepend=level[..., :1])
+    temporal = level - torch.cat([level[..., :1], level[..., :-1]], dim=-1)
     padded = torch.cat([level[:, :1], level, level[:, -1:]], dim=1)
     curvature = level - (padded[:, :-2] + padded[:, 2:]) / 2
     return torch.stack(

@@ -71,13 +71,14 @@ def _reflect(x: Tensor, half: int) -> Tensor:
     return functional.pad(x, (half - reach, half - reach), mode="replicate") if reach < half else x
 
 
-def median_filter(x: Tensor, size: int, dim: int) -> Tensor:
+def median_filter(x: Tensor, size: int, dim: int, network: bool = False) -> Tensor:
     """Running median along one dimension.
 
     Args:
       x: float32 ``[batch, bins, frames]``; no gradient flows through.
       size: odd length of the window.
       dim: -1 for time, -2 for frequency.
+      network: use the sorting network on a CPU too.
 
     Returns:
       Medians of the shape of ``x``; the borders are reflected, edge sample included
@@ -90,22 +91,24 @@ def median_filter(x: Tensor, size: int, dim: int) -> Tensor:
         raise ValueError(f"the median window must be odd, got {size}")
     x = x.detach().transpose(dim, -1)
     padded = _reflect(x, size // 2).contiguous()
-    median = _running_median if x.device.type == "cpu" else _network_median
+    running = x.device.type == "cpu" and not network
+    median = _running_median if running else _network_median
     return median(padded, size).transpose(dim, -1)
 
 
-def hpss(residual: Tensor, kernel: int) -> tuple[Tensor, Tensor]:
+def hpss(residual: Tensor, kernel: int, network: bool = False) -> tuple[Tensor, Tensor]:
     """Split ``residual`` ``[batch, bins, frames]`` into harmonic and percussive parts.
 
     Args:
       residual: non-negative magnitudes; gradients flow through it, not through the masks.
       kernel: length of both median filters (librosa's ``kernel_size``).
+      network: use the sorting network on a CPU too, as an exported graph must.
 
     Returns:
       ``(harmonic, percussive)``; they add up to ``residual`` wherever it is above the floor.
     """
-    steady = median_filter(residual, kernel, -1).square()
-    broad = median_filter(residual, kernel, -2).square()
+    steady = median_filter(residual, kernel, -1, network).square()
+    broad = median_filter(residual, kernel, -2, network).square()
     total = steady + broad
     harmonic_mask = torch.where(total > MASK_FLOOR**2, steady / total.clamp_min(1e-30), 0.5)
     harmonic = residual * harmonic_mask

@@ -17,8 +17,8 @@ from math import prod
 from pathlib import Path
 from typing import Literal
 
-import librosa
 import torch
+from librosa.filters import mel
 from torch import Tensor, nn
 from torch.nn import functional
 
@@ -143,7 +143,7 @@ class LogMel(nn.Module):
         super().__init__()
         self.hop_length = hop_length
         self.n_fft = max(1024, 4 * hop_length)
-        bank = librosa.filters.mel(sr=sample_rate, n_fft=self.n_fft, n_mels=MEL_BANDS)
+        bank = mel(sr=sample_rate, n_fft=self.n_fft, n_mels=MEL_BANDS)
         self.bank: Tensor
         self.window: Tensor
         self.register_buffer("bank", torch.from_numpy(bank), persistent=False)

@@ -19,7 +19,6 @@ from apache_beam.io.filesystems import FileSystems
 from apache_beam.options.pipeline_options import PipelineOptions, StandardOptions
 from apache_beam.runners.runner import PipelineResult, PipelineState, create_runner
 
-from models.artifactnet import SHIPPED_WEIGHTS, load_detector
 from models.device import pick_device
 from pipeline.audit_graph import AuditOptions, build_audit
 from pipeline.catalogue import GLOB_CHARACTERS, absolute, find_files, manifests_of
@@ -42,7 +41,7 @@ from pipeline.run_record import (
 from transforms.codec import CodecOptions
 from transforms.codec_roundtrip import BACKENDS, CodecSpec, check_codecs
 from transforms.decode import DecodeOptions
-from transforms.detector_stages import DetectorOptions
+from transforms.detector_stages import DetectorOptions, detector_of
 from transforms.manifest_layout import inspect_manifests
 from transforms.write_parquet import OutputOptions
 
@@ -69,7 +68,7 @@ class AuditRequest:
       segments: windows a track, ``None`` for all.
       codecs: the unprocessed audio, then re-encodings.
       codec_backend: ``pyav`` or ``pydub``.
-      weights: safetensors file of the detector; ``None`` for the shipped one.
+      weights: safetensors or ONNX file of the detector; ``None`` for the shipped one.
       device: ``auto``, ``cpu``, ``cuda`` ...
       workers: processes of a local run; 0 for one per core.
       overwrite: replace an earlier audit in ``output``.
@@ -217,7 +216,7 @@ def run_audit(request: AuditRequest) -> RunRecord:
         raise OutputError("the output's name is empty")
     output = absolute(request.output)
     weights = request.weights.absolute() if request.weights else None
-    network, model_id = load_detector(weights or SHIPPED_WEIGHTS)
+    detector = detector_of(DetectorOptions(weights, device="cpu"))
     if _is_local(beam_options):
         _check_machine(request)
     else:
@@ -237,11 +236,11 @@ def run_audit(request: AuditRequest) -> RunRecord:
             folder=output,
             run_id=run_id,
             layout=seen.layout,
-            model_id=model_id,
-            threshold_real=network.config.threshold_real,
-            threshold_ai=network.config.threshold_ai,
+            model_id=detector.model_id,
+            threshold_real=detector.config.threshold_real,
+            threshold_ai=detector.config.threshold_ai,
         ),
-        detector=DetectorOptions(weights, model_id, request.device),
+        detector=DetectorOptions(weights, detector.model_id, request.device),
         decode=DecodeOptions(request.segments),
         codecs=CodecOptions(request.codecs, request.codec_backend),
     )
@@ -262,7 +261,7 @@ def run_audit(request: AuditRequest) -> RunRecord:
     metrics = metrics_of(result)
     record = RunRecord(
         run_id=run_id,
-        model_id=model_id,
+        model_id=detector.model_id,
         started=started,
         seconds=round(time.monotonic() - began, 2),
         counts=count_rows(output, run_id, metrics),

@@ -10,13 +10,14 @@ from dataclasses import dataclass, field
 import apache_beam as beam
 from apache_beam.typehints.decorators import no_annotations
 
-from transforms.classify import Classify
+from transforms.classify import Classify, ClassifyOnnx
 from transforms.codec import CodecDoFn, CodecOptions
 from transforms.decode import DecodeDoFn, DecodeOptions
 from transforms.detector_stages import DetectorOptions
 from transforms.drop_audited import DropAuditedDoFn
 from transforms.features import FeaturesDoFn
 from transforms.hpss import HpssDoFn
+from transforms.onnx_detector import is_onnx
 from transforms.read_manifest import ReadManifest
 from transforms.residual import ExtractResidual
 from transforms.row_ticks import RowTicksDoFn
@@ -61,17 +62,24 @@ class ScoreTracks(beam.PTransform):
     def expand(self, rows: beam.PCollection) -> beam.pvalue.DoOutputsTuple:
         """Chain the stages."""
         detector = self._options.detector
-        return (
+        segments = (
             rows
             | "Decode" >> beam.ParDo(DecodeDoFn(self._options.decode, detector))
             | "Codec" >> beam.ParDo(CodecDoFn(self._options.codecs, detector))
-            | "Stft" >> beam.ParDo(StftDoFn(detector))
-            | "Residual" >> ExtractResidual(detector)
-            | "Hpss" >> beam.ParDo(HpssDoFn(detector))
-            | "Features" >> beam.ParDo(FeaturesDoFn(detector))
-            | "Classify" >> Classify(detector)
-            | "Verdict" >> beam.ParDo(VerdictDoFn(detector)).with_outputs(ERRORS, main="audited")
         )
+        if is_onnx(detector.weights):
+            scored = segments | "Classify" >> ClassifyOnnx(detector)
+        else:
+            scored = (
+                segments
+                | "Stft" >> beam.ParDo(StftDoFn(detector))
+                | "Residual" >> ExtractResidual(detector)
+                | "Hpss" >> beam.ParDo(HpssDoFn(detector))
+                | "Features" >> beam.ParDo(FeaturesDoFn(detector))
+                | "Classify" >> Classify(detector)
+            )
+        verdict = beam.ParDo(VerdictDoFn(detector)).with_outputs(ERRORS, main="audited")
+        return scored | "Verdict" >> verdict
 
 
 def build_audit(pipeline: beam.Pipeline, options: AuditOptions) -> None:

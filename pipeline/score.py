@@ -6,7 +6,7 @@ same order, on standard output.
 
 import json
 from collections import Counter
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import asdict, dataclass
 from functools import partial
 from pathlib import Path
@@ -21,7 +21,7 @@ from pipeline.verdict_table import VerdictLine, print_verdicts, summary
 from transforms.codec import CodecOptions, batches_of, recode
 from transforms.codec_roundtrip import BACKENDS, CodecBackend, CodecSpec, check_codecs
 from transforms.decode import DecodeOptions, decode_row
-from transforms.detector_stages import Detector, DetectorOptions, detector_of
+from transforms.detector_stages import DetectorOptions, detector_of, segment_stages
 from transforms.embedded_audio import EmbeddedAudioReader
 from transforms.records import AuditedTrack, ErrorRow, ManifestRow, SegmentBatch
 from transforms.stage import StageMetrics, run_stage
@@ -30,7 +30,7 @@ from transforms.verdict import audit_result
 
 def score_rows(
     rows: Iterable[ManifestRow],
-    detector: Detector,
+    detector: Any,
     decode: DecodeOptions,
     codecs: CodecOptions,
 ) -> Iterator[AuditedTrack | ErrorRow]:
@@ -42,13 +42,7 @@ def score_rows(
     config = detector.config
     backend: CodecBackend = BACKENDS[codecs.backend]()
     embedded = EmbeddedAudioReader()
-    stages: tuple[tuple[str, Callable[[Any], Any]], ...] = (
-        ("stft", detector.magnitude),
-        ("residual", detector.residual),
-        ("hpss", detector.separate),
-        ("features", detector.channels),
-        ("classify", detector.scores),
-    )
+    stages = segment_stages(detector)
     for row in rows:
         track = decode_row(row, config, decode, embedded)
         done: list[SegmentBatch] = []

@@ -7,9 +7,11 @@ methods; a process loads each detector once.
 """
 
 import threading
+from collections.abc import Callable
 from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import torch
@@ -22,6 +24,7 @@ from models.device import halving_on_oom, pick_device, segments_that_fit
 from models.forensic_channels import channel_statistics, forensic_channels
 from models.hpss import hpss
 from models.safetensors_io import WeightsError
+from transforms.onnx_detector import OnnxDetector, is_onnx
 from transforms.records import ResidualSpectra, SegmentScores, SeparatedSpectra
 
 
@@ -30,8 +33,8 @@ class DetectorOptions:
     """Which detector runs where.
 
     Attributes:
-      weights: safetensors file that exists on every worker; ``None`` for the shipped one,
-        wherever the package is installed.
+      weights: safetensors or ONNX file that exists on every worker; ``None`` for the shipped
+        one, wherever the package is installed.
       model_id: what the file must be; empty for whatever it is.
       device: ``auto``, ``cpu``, ``cuda`` ...
       threads: CPU threads of torch in one process; 0 leaves torch's own choice.
@@ -100,8 +103,12 @@ class Detector:
 _loading = threading.Lock()
 
 
-def detector_of(options: DetectorOptions) -> Detector:
+def detector_of(options: DetectorOptions) -> Any:
     """The detector of this process for ``options``.
+
+    Returns:
+      A :class:`Detector`, or an :class:`~transforms.onnx_detector.OnnxDetector` where the
+      weights are ONNX.
 
     Raises:
       WeightsError: the weights can't be used, or are not those the job was started with.
@@ -112,13 +119,31 @@ def detector_of(options: DetectorOptions) -> Detector:
 
 
 @lru_cache(maxsize=2)
-def _load(options: DetectorOptions) -> Detector:
+def _load(options: DetectorOptions) -> Detector | OnnxDetector:
     if options.threads:
         torch.set_num_threads(options.threads)
     path = options.weights or SHIPPED_WEIGHTS
-    network, model_id = load_detector(path)
-    if options.model_id and model_id != options.model_id:
+    detector: Detector | OnnxDetector
+    if is_onnx(path):
+        detector = OnnxDetector(path, options.device, options.threads)
+    else:
+        network, model_id = load_detector(path)
+        detector = Detector(network, model_id, pick_device(options.device))
+    if options.model_id and detector.model_id != options.model_id:
         raise WeightsError(
-            f"{path}: model {model_id} here, {options.model_id} where the job was started"
+            f"{path}: model {detector.model_id} here, {options.model_id} where the job was started"
         )
-    return Detector(network, model_id, pick_device(options.device))
+    return detector
+
+
+def segment_stages(detector: Any) -> tuple[tuple[str, Callable[[Any], Any]], ...]:
+    """Names and functions from audio ``[segments, samples]`` to :class:`SegmentScores`."""
+    if isinstance(detector, OnnxDetector):
+        return (("classify", detector.scores_of_audio),)
+    return (
+        ("stft", detector.magnitude),
+        ("residual", detector.residual),
+        ("hpss", detector.separate),
+        ("features", detector.channels),
+        ("classify", detector.scores),
+    )

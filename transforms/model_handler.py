@@ -12,36 +12,36 @@ from typing import Any
 import apache_beam as beam
 from apache_beam.ml.inference.base import ModelHandler, RunInference
 
-from transforms.detector_stages import Detector, DetectorOptions, detector_of
+from transforms.detector_stages import DetectorOptions, detector_of
 from transforms.records import SegmentBatch
 from transforms.stage import NAMESPACE, StageMetrics, run_stage
 
 
-class DetectorStageHandler(ModelHandler[SegmentBatch, SegmentBatch, Detector]):
+class DetectorStageHandler(ModelHandler[SegmentBatch, SegmentBatch, Any]):
     """Runs one model stage of the detector.
 
     Args:
       options: which detector, where.
       stage: name in metrics and error rows.
-      compute: the stage as an unbound method of :class:`Detector`.
+      compute: the stage as an unbound method of the detector.
     """
 
     def __init__(
-        self, options: DetectorOptions, stage: str, compute: Callable[[Detector, Any], Any]
+        self, options: DetectorOptions, stage: str, compute: Callable[[Any, Any], Any]
     ) -> None:
         super().__init__()
         self._options = options
         self._stage = stage
         self._compute = compute
 
-    def load_model(self) -> Detector:
+    def load_model(self) -> Any:
         """Load the detector, or take the one that this process has."""
         return detector_of(self._options)
 
     def run_inference(
         self,
         batch: Sequence[SegmentBatch],
-        model: Detector,
+        model: Any,
         inference_args: dict[str, Any] | None = None,
     ) -> Iterable[SegmentBatch]:
         """Apply the stage to each batch of segments."""

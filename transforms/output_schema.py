@@ -4,6 +4,7 @@ Enters: results of the verdict stage. Leaves: dictionaries for Parquet. This mod
 one place where columns of ``tracks/``, ``segments/`` and ``errors/`` are named.
 """
 
+import math
 from collections.abc import Iterator
 from dataclasses import asdict
 from typing import Any
@@ -51,7 +52,7 @@ SEGMENT_SCHEMA = pa.schema(
         pa.field("start", pa.float64(), nullable=False),
         pa.field("p_ai", pa.float32(), nullable=False),
         *(
-            pa.field(f"{channel}_{statistic}", pa.float32(), nullable=False)
+            pa.field(f"{channel}_{statistic}", pa.float32())  # null by an ONNX model
             for channel in CHANNELS
             for statistic in ("mean", "std")
         ),
@@ -128,7 +129,7 @@ def segment_records(audited: AuditedTrack) -> Iterator[dict[str, Any]]:
     """The rows of ``segments/``."""
     for segment in audited.segments:
         statistics = {
-            f"{channel}_{statistic}": float(value)
+            f"{channel}_{statistic}": None if math.isnan(value) else float(value)
             for channel, values in zip(CHANNELS, segment.statistics, strict=True)
             for statistic, value in zip(("mean", "std"), values, strict=True)
         }

@@ -85,7 +85,10 @@ def control_features(
 
 
 def control_scores(
-    features: list[ControlFeatures], is_ai: NDArray[np.bool_], group: NDArray[np.str_]
+    features: list[ControlFeatures],
+    is_ai: NDArray[np.bool_],
+    group: NDArray,
+    folds: int = FOLDS,
 ) -> dict[str, NDArray[np.float64]]:
     """Out-of-fold probabilities of each control, ``[tracks]``.
 
@@ -93,6 +96,7 @@ def control_scores(
       features: one per track.
       is_ai: labels, both classes present.
       group: tracks of one value are never on both sides of a fold.
+      folds: how many; as many as groups leaves each group out once.
 
     Raises:
       ValueError: fewer groups than folds, or a single class.
@@ -104,19 +108,19 @@ def control_scores(
     order = np.random.default_rng(0).permutation(len(is_ai))
     shuffled = np.empty(len(is_ai))
     # Each score goes to the track whose label was borrowed, so that it is judged by that label.
-    shuffled[order] = _out_of_fold(confounds, is_ai[order], group)
+    shuffled[order] = _out_of_fold(confounds, is_ai[order], group, folds)
     return {
-        "confound probe": _out_of_fold(confounds, is_ai, group),
-        "spectral peaks": _out_of_fold(peaks, is_ai, group),
+        "confound probe": _out_of_fold(confounds, is_ai, group, folds),
+        "spectral peaks": _out_of_fold(peaks, is_ai, group, folds),
         "shuffled labels": shuffled,
     }
 
 
 def _out_of_fold(
-    features: NDArray[np.float64], labels: NDArray[np.bool_], group: NDArray[np.str_]
+    features: NDArray[np.float64], labels: NDArray[np.bool_], group: NDArray, folds: int
 ) -> NDArray[np.float64]:
     model = make_pipeline(StandardScaler(), LogisticRegression(C=0.1, max_iter=2000))
-    folds = GroupKFold(FOLDS, shuffle=True, random_state=0)
+    splits = GroupKFold(folds, shuffle=True, random_state=0)
     return cross_val_predict(
-        model, features, labels, groups=group, cv=folds, method="predict_proba"
+        model, features, labels, groups=group, cv=splits, method="predict_proba"
     )[:, 1]

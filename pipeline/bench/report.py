@@ -72,7 +72,8 @@ class BenchReport:
     errors: int
 
 
-def _table(header: list[str], rows: list[list[str]]) -> list[str]:
+def table(header: list[str], rows: list[list[str]]) -> list[str]:
+    """Lines of a Markdown table."""
     lines = [header, ["---"] * len(header), *rows]
     return [f"| {' | '.join(cell.replace('|', '/') for cell in line)} |" for line in lines]
 
@@ -91,7 +92,7 @@ def markdown(report: BenchReport) -> str:
         "intervals over tracks, pairs resampled together. Controls are cross-validated on the",
         "same tracks." if not report.no_controls else f"same tracks; none: {report.no_controls}.",
         "",
-        *_table(
+        *table(
             ["split", "scorer", "ai", "real", *HEADINGS.values()],
             [
                 [
@@ -108,7 +109,7 @@ def markdown(report: BenchReport) -> str:
         f"Sources that miss a mark: {len(failed)} of {len(report.sources)}.",
         f"Errors: {report.errors}. Tracks without label: {report.unlabelled}.",
         "",
-        *_table(
+        *table(
             ["source", "label", "tracks", "called ai", "AUC", "mean drift", "max drift", "missed"],
             [
                 [
@@ -125,7 +126,7 @@ def markdown(report: BenchReport) -> str:
             ],
         ),
         "",
-        *_table(
+        *table(
             ["split", "calibration error", "drift mean", "drift p95", "drift max"],
             [
                 [
@@ -146,19 +147,20 @@ def markdown(report: BenchReport) -> str:
     return "\n".join(lines)
 
 
-def _plain(value: Any) -> Any:
+def plain_json(value: Any) -> Any:
+    """``value`` as JSON can hold it: no NaN, no tuples."""
     if isinstance(value, float) and math.isnan(value):
         return None
     if isinstance(value, dict):
-        return {key: _plain(one) for key, one in value.items()}
+        return {key: plain_json(one) for key, one in value.items()}
     if isinstance(value, list | tuple):
-        return [_plain(one) for one in value]
+        return [plain_json(one) for one in value]
     return value
 
 
 def write_report(report: BenchReport, folder: Path) -> None:
     """Write the report into ``folder``."""
     (folder / "bench.md").write_text(markdown(report))
-    (folder / "bench.json").write_text(json.dumps(_plain(asdict(report)), indent=2) + "\n")
+    (folder / "bench.json").write_text(json.dumps(plain_json(asdict(report)), indent=2) + "\n")
     rows = [asdict(result) | {"failures": list(result.failures)} for result in report.sources]
     pq.write_table(pa.Table.from_pylist(rows), folder / "sources.parquet", compression="zstd")

@@ -10,7 +10,6 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
-from numpy.typing import NDArray
 
 from models.config import ArtifactNetConfig
 from pipeline.audit import AuditRequest, run_audit
@@ -20,6 +19,7 @@ from pipeline.bench.plots import plot_drift, plot_reliability, plot_roc, plot_so
 from pipeline.bench.report import BenchReport, DriftResult, SplitResult, write_report
 from pipeline.bench.sources import by_source
 from pipeline.bench.statistics import expected_calibration_error, measure
+from pipeline.bench.unseen_report import DETECTOR
 from pipeline.catalogue import find_files
 from pipeline.local_runner import usable_cores
 from transforms.codec_roundtrip import CodecSpec, parse_codecs
@@ -29,7 +29,6 @@ from transforms.manifest_format import manifest_format, read_rows
 from transforms.records import ManifestRow, RawRow, StageFailure
 
 CODECS = "wav,mp3:128k,aac:128k,opus:96k"
-DETECTOR = "ArtifactNet"
 CONTROL_SEGMENTS = 3
 PLOTS = ("roc.png", "reliability.png", "sources.png", "drift.png")
 
@@ -92,11 +91,11 @@ def _features(uri: str, config: ArtifactNetConfig) -> ControlFeatures | None:
     return control_features(decoded.windows, config.sample_rate, decoded.info)
 
 
-def _control_scores(tracks: BenchTracks) -> dict[str, NDArray[np.float64]]:
-    """Scores of the controls.
+def track_features(tracks: BenchTracks) -> list[ControlFeatures]:
+    """What the controls know of each track, decoded again.
 
     Raises:
-      ValueError: why there are none.
+      ValueError: some could not be.
     """
     config = ArtifactNetConfig()
     with ThreadPoolExecutor(usable_cores()) as pool:
@@ -105,7 +104,7 @@ def _control_scores(tracks: BenchTracks) -> dict[str, NDArray[np.float64]]:
     if len(features) < len(found):
         missing = len(found) - len(features)
         raise ValueError(f"{missing} tracks could not be decoded again by their uri")
-    return control_scores(features, tracks.is_ai, tracks.group)
+    return features
 
 
 def _drift(tracks: BenchTracks, origin: str) -> DriftResult | None:
@@ -145,7 +144,7 @@ def run_bench(request: BenchRequest) -> BenchReport:
     scores = {DETECTOR: tracks.score}
     no_controls = ""
     try:
-        scores |= _control_scores(tracks)
+        scores |= control_scores(track_features(tracks), tracks.is_ai, tracks.group)
     except ValueError as error:
         no_controls = str(error)
     splits, drifts, calibration = [], [], {}

@@ -49,7 +49,12 @@ class Corpus:
         return self.samples[excerpt.begin : excerpt.end].astype(np.float32)
 
 
-def _decode(path: Path, sample_rate: int) -> NDArray[np.float32]:
+def decode_excerpt(path: Path, sample_rate: int) -> NDArray[np.float32]:
+    """Mono float32 ``[samples]`` of a local file; of a long one its middle minute.
+
+    Raises:
+      AuditError: no decoder reads it.
+    """
     with path.open("rb") as file:
         try:
             reader = SoundfileReader(file, lambda: None)
@@ -84,7 +89,7 @@ def load_corpus(manifest: Path, cache: Path, sample_rate: int) -> Corpus:
         rows = [json.loads(line) for line in content.splitlines()]
         with samples_path.open("wb") as out:
             for row in progress(rows, description="Decoding the corpus"):
-                audio = _decode(manifest.parent / row["uri"], sample_rate)
+                audio = decode_excerpt(manifest.parent / row["uri"], sample_rate)
                 out.write(audio.astype(np.float16).tobytes())
                 fields = {name: row[name] for name in Excerpt.__annotations__ if name in row}
                 excerpts.append({**fields, "begin": position, "end": position + len(audio)})

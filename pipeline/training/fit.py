@@ -11,6 +11,7 @@ from collections.abc import Callable
 from copy import deepcopy
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import torch
 from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
@@ -70,7 +71,12 @@ def fit(
     fitting.run.mkdir(parents=True, exist_ok=True)
     checkpoint = fitting.run / f"{fitting.name}.pt"
     first, best, best_state, since = 0, (-1.0, -1.0), average.module.state_dict(), 0
-    parts = {"module": module, "average": average, "optimiser": optimiser, "schedule": schedule}
+    parts: dict[str, Any] = {
+        "module": module,
+        "average": average,
+        "optimiser": optimiser,
+        "schedule": schedule,
+    }
     if checkpoint.exists():
         state = torch.load(checkpoint, weights_only=True)
         first, best, best_state, since = (
@@ -114,7 +120,9 @@ def fit(
                     best_state = average.module.state_dict()
                 stored = {name: part.state_dict() for name, part in parts.items()}
                 stored |= {"step": step, "best": best, "best_state": best_state, "since": since}
-                torch.save(stored | {"random": torch.get_rng_state()}, checkpoint.with_suffix(".partial"))
+                torch.save(
+                    stored | {"random": torch.get_rng_state()}, checkpoint.with_suffix(".partial")
+                )
                 checkpoint.with_suffix(".partial").replace(checkpoint)
             text = " ".join(f"{name} {value.item():.3f}" for name, value in values.items())
             bar.update(task, completed=step, description=text)

@@ -16,6 +16,7 @@ from torch import Tensor
 from models.artifactnet import ArtifactNet
 from models.forensic_channels import FLOOR, forensic_channels
 from models.hpss import hpss
+from pipeline.training.crop_bank import FULL_SCALE
 
 LOWEST = float(np.log(FLOOR))
 STEP = (4.6 - LOWEST) / 255
@@ -69,6 +70,6 @@ def fill_forensic_maps(
             starts = range(done, len(flat), BATCH)
             for start in progress(starts, description="Forensic maps"):
                 batch = torch.from_numpy(flat[start : start + BATCH].astype(np.float32))
-                out.write(forensic_maps(network, batch / 32_767).numpy())
+                out.write(forensic_maps(network, batch / FULL_SCALE).numpy().tobytes())
         partial.replace(path)
     return np.memmap(path, np.uint8, "r", shape=(*crops.shape[:-1], *shape))

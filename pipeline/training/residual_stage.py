@@ -42,9 +42,7 @@ def couple_loss(network: ArtifactNet, couples: Tensor, residual_weight: float) -
         logit = network.classifier(channels).logit.float()
     classification = functional.binary_cross_entropy_with_logits(logit, target * 0.98 + 0.01)
     genuine, generated = magnitude.chunk(2)
-    changed = torch.minimum(
-        (generated - genuine).abs(), network.config.mask_bound * generated
-    )
+    changed = torch.minimum((generated - genuine).abs(), network.config.mask_bound * generated)
     wanted = torch.cat([torch.zeros_like(genuine), changed])
     error = (torch.log(residual + 1e-3) - torch.log(wanted + 1e-3)).abs().mean()
     return {

@@ -114,9 +114,8 @@ def main(
     while time.monotonic() < end:
         original = random_crops(corpus, rng, 4, 32_768)
         if sample_rate != SAMPLE_RATE:
-            original = torch.stack(
-                [torch.from_numpy(soxr.resample(o.numpy(), SAMPLE_RATE, sample_rate)) for o in original]
-            )
+            own = soxr.resample(original.numpy().T, SAMPLE_RATE, sample_rate).T
+            original = torch.from_numpy(own.copy())
         decoded = codec(original)
         loss = spectral_loss(decoded, original) + 5 * (decoded - original).abs().mean()
         if adversarial:

@@ -70,9 +70,7 @@ def _with_residual(config: TrainingConfig, network: ArtifactNet, bank: CropBank)
         return Path(config.unet)
     stage_one = config.run / "residual.safetensors"
     if not stage_one.exists():
-        chosen = bank.chosen(
-            lambda o: o.kind == "ours" and o.codec not in config.leave_out_codecs
-        )
+        chosen = bank.chosen(lambda o: o.kind == "ours" and o.codec not in config.leave_out_codecs)
         losses = ResidualLosses(
             network, bank, chosen, config.residual_batch, config.residual_weight, config.seed
         )

@@ -17,6 +17,7 @@ class TrainingConfig:
     Attributes:
       manifest: labelled corpus, JSONL.
       codecs: weights of our neural codecs, which make couples.
+      judged: labelled corpus that ``bench --unseen-folds`` judges; ``manifest`` when absent.
       output: weights file to write.
       run: folder for checkpoints and logs.
       cache: folder for what later runs share: decoded audio, examples, forensic maps.
@@ -52,6 +53,7 @@ class TrainingConfig:
     output: Path
     run: Path
     cache: Path
+    judged: Path | None = None
     couples: int = 8000
     crop_seconds: float = 1.5
     channels: int = 2
@@ -95,7 +97,7 @@ def read_training_config(path: Path) -> TrainingConfig:
 
 
 def _value(name: str, value: Any, wanted: Any) -> Any:
-    if wanted is Path and isinstance(value, str):
+    if wanted in (Path, Path | None) and isinstance(value, str):
         return Path(value)
     if isinstance(value, list) and all(isinstance(one, str) for one in value):
         if wanted == tuple[Path, ...]:

@@ -1,0 +1,108 @@
+"""The detector as one ONNX graph that any runtime can score with.
+
+Enters: :class:`ArtifactNet`. Leaves: a file with the published contract: input ``audio``,
+float32 ``[batch, 176400]``, 44.1 kHz mono; output ``probability``, float32 ``[batch]``,
+P(AI). The graph equals torch within 1e-3; the test compares them.
+
+Two steps are written otherwise, since runtimes differ in what they offer: the STFT is a
+convolution with windowed cosines and sines, and the medians are the sorting network of
+:mod:`models.hpss`.
+"""
+
+import math
+from pathlib import Path
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional
+
+from models.artifactnet import ArtifactNet
+from models.forensic_channels import forensic_channels
+from models.hpss import hpss
+from models.safetensors_io import model_id
+from models.stft import RMS_FLOOR
+
+INPUT, OUTPUT = "audio", "probability"
+
+
+class ConvolutionStft(nn.Module):
+    """:class:`models.stft.Stft` as a convolution."""
+
+    def __init__(self, n_fft: int, hop_length: int) -> None:
+        super().__init__()
+        self.n_fft = n_fft
+        self.hop_length = hop_length
+        time = torch.arange(n_fft, dtype=torch.float64)
+        angle = 2 * math.pi * torch.outer(torch.arange(n_fft // 2 + 1).double(), time) / n_fft
+        window = torch.hann_window(n_fft, dtype=torch.float64) / n_fft**0.5
+        basis = torch.cat([torch.cos(angle), torch.sin(angle)]) * window
+        self.basis: Tensor
+        self.register_buffer("basis", basis.float().unsqueeze(1))
+
+    def forward(self, audio: Tensor) -> Tensor:
+        """Magnitude ``[batch, bins, frames]`` of ``audio`` ``[batch, samples]`` at unit RMS."""
+        rms = audio.square().mean(dim=-1, keepdim=True).sqrt().clamp_min(RMS_FLOOR)
+        padded = functional.pad((audio / rms).unsqueeze(1), (self.n_fft // 2, self.n_fft // 2))
+        cosine, sine = functional.conv1d(padded, self.basis, stride=self.hop_length).chunk(2, dim=1)
+        return (cosine.square() + sine.square()).sqrt()
+
+
+class ScoringGraph(nn.Module):
+    """Audio in, probability out, in operations that ONNX has."""
+
+    def __init__(self, network: ArtifactNet) -> None:
+        super().__init__()
+        self.network = network
+        self.stft = ConvolutionStft(network.config.n_fft, network.config.hop_length)
+
+    def forward(self, audio: Tensor) -> Tensor:
+        """P(AI) ``[batch]`` of ``audio`` ``[batch, samples]``."""
+        magnitude = self.stft(audio)
+        residual = self.network.unet(magnitude)
+        harmonic, percussive = hpss(residual, self.network.config.hpss_kernel, network=True)
+        channels = forensic_channels(magnitude, residual, harmonic, percussive)
+        return torch.sigmoid(self.network.classifier(channels).logit)
+
+
+def export_onnx(network: ArtifactNet, path: Path) -> None:
+    """Write ``network``, in evaluation mode, to ``path``.
+
+    The batch is free, the length of the audio is the detector's. Configuration and
+    thresholds go into the file's metadata.
+    """
+    import onnx
+
+    graph = ScoringGraph(network.eval()).eval()
+    audio = torch.randn(2, network.config.segment_samples)
+    path.parent.mkdir(parents=True, exist_ok=True)
+    partial = path.with_name(path.name + ".partial")
+    with torch.inference_mode():
+        torch.onnx.export(
+            graph,
+            (audio,),
+            str(partial),
+            input_names=[INPUT],
+            output_names=[OUTPUT],
+            dynamic_shapes={"audio": {0: torch.export.Dim("batch")}},
+            opset_version=18,
+            dynamo=True,
+            verbose=False,
+        )
+    model = onnx.load(str(partial))
+    stored = {name: str(value) for name, value in network.config.to_json().items()}
+    onnx.helper.set_model_props(model, stored)
+    onnx.save(model, str(path))
+    partial.unlink()
+
+
+def with_thresholds(source: Path, target: Path, real: float, ai: float) -> str:
+    """Write the ONNX model ``source`` to ``target`` with other thresholds; gives its model id."""
+    import onnx
+
+    model = onnx.load(str(source))
+    stored = {entry.key: entry.value for entry in model.metadata_props}
+    stored |= {"threshold_real": repr(real), "threshold_ai": repr(ai)}
+    onnx.helper.set_model_props(model, stored)
+    target.parent.mkdir(parents=True, exist_ok=True)
+    onnx.save(model, str(target))
+    return model_id(target)

@@ -1,0 +1,182 @@
+"""How the detector does on generators and sources that it has never heard.
+
+Enters: a :class:`TrainingConfig` and a number of folds. Leaves: for each fold a detector
+trained without the fold's generators, codec families and genuine sources, the audits of the
+fold's tracks by it, as they are and through the common channel, and the report over all
+folds. A run that was interrupted goes on: weights and audits that are there stay.
+"""
+
+import json
+from dataclasses import dataclass, fields, replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+from rich.progress import track as progress
+
+from models.config import ArtifactNetConfig
+from pipeline.audit import AuditRequest, run_audit
+from pipeline.bench.audited import BenchTracks, read_bench_tracks
+from pipeline.bench.common_channel import CODEC, common_level
+from pipeline.bench.controls import control_scores
+from pipeline.bench.folds import LabelledSource, assign_folds
+from pipeline.bench.run_bench import CODECS, DETECTOR, track_features
+from pipeline.bench.unseen_report import ChannelResult, judge_channel, write_unseen
+from pipeline.run_files import RECORD
+from pipeline.training.corpus import decode_excerpt
+from pipeline.training.examples import RECORDED
+from pipeline.training.train_detector import train
+from pipeline.training.training_config import TrainingConfig
+from transforms.codec_roundtrip import CodecSpec, PyAVBackend, parse_codecs
+
+PLAIN, COMMON = "as it is", "common channel"
+
+
+@dataclass(frozen=True)
+class UnseenRequest:
+    """What to measure.
+
+    Attributes:
+      config: the training; its ``run`` and ``output`` are replaced for each fold.
+      folds: how many.
+      output: folder for everything.
+      segments: windows a track, ``None`` for all.
+      codecs: that drift is measured over, the unprocessed audio first.
+      fpr: claimed by the thresholds, each set on the genuine tracks of the other folds.
+      confidence: of that claim.
+      only: folds to train and audit; empty for all. The report needs all of them.
+    """
+
+    config: TrainingConfig
+    folds: int
+    output: Path
+    segments: int | None = 3
+    codecs: tuple[CodecSpec, ...] = parse_codecs(CODECS)
+    fpr: float = 0.02
+    confidence: float = 0.95
+    only: tuple[int, ...] = ()
+
+
+@dataclass(frozen=True)
+class FoldedTracks:
+    """Tracks of all folds, each scored by the detector that has not heard its like."""
+
+    tracks: BenchTracks
+    fold: NDArray[np.intp]
+
+
+def read_labelled(manifest: Path) -> list[dict[str, Any]]:
+    """Rows of a JSONL manifest with absolute ``uri``.
+
+    Raises:
+      ValueError: a row lacks ``track_id``, ``uri``, ``source`` or a label.
+    """
+    rows = []
+    for number, line in enumerate(manifest.read_text().splitlines(), start=1):
+        row = json.loads(line)
+        missing = [name for name in ("track_id", "uri", "source", "label") if not row.get(name)]
+        if missing:
+            raise ValueError(f"{manifest} line {number}: no {', '.join(missing)}")
+        rows.append(row | {"uri": str((manifest.parent / row["uri"]).resolve())})
+    return rows
+
+
+def _write_manifest(rows: list[dict[str, Any]], path: Path) -> Path:
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_text("".join(json.dumps(row) + "\n" for row in rows))
+    return path
+
+
+def render_common(rows: list[dict[str, Any]], folder: Path) -> list[dict[str, Any]]:
+    """The same rows, their audio through the common channel as MP3 files in ``folder``."""
+    folder.mkdir(parents=True, exist_ok=True)
+    config, backend, rendered = ArtifactNetConfig(), PyAVBackend(), []
+    for number, row in enumerate(progress(rows, description="Common channel")):
+        path = folder / f"{number:06d}.mp3"
+        if not path.exists():
+            audio = common_level(
+                decode_excerpt(Path(row["uri"]), config.sample_rate), config.sample_rate
+            )
+            partial = path.with_suffix(".partial")
+            partial.write_bytes(backend.encode(audio, config.sample_rate, CODEC))
+            partial.replace(path)
+        rendered.append(row | {"uri": str(path)})
+    return rendered
+
+
+def _audit_once(manifest: Path, folder: Path, weights: Path, request: UnseenRequest,
+                codecs: tuple[CodecSpec, ...]) -> None:  # fmt: skip
+    if not (folder / RECORD).exists():
+        run_audit(
+            AuditRequest(
+                str(manifest),
+                str(folder),
+                segments=request.segments,
+                codecs=codecs,
+                weights=weights,
+                overwrite=True,
+            )
+        )
+
+
+def _run_fold(fold: int, rows: list[dict[str, Any]], common: list[dict[str, Any]],
+              sources: tuple[str, ...], request: UnseenRequest) -> None:  # fmt: skip
+    folder = request.output / f"fold-{fold}"
+    weights = folder / "artifactnet.safetensors"
+    if not weights.exists():
+        train(replace(request.config, run=folder, output=weights, leave_out_sources=sources))
+    plain = _write_manifest(rows, folder / "plain.jsonl")
+    _audit_once(plain, folder / "plain", weights, request, request.codecs)
+    changed = _write_manifest(common, folder / "common.jsonl")
+    _audit_once(changed, folder / "common", weights, request, request.codecs[:1])
+
+
+def _gather(request: UnseenRequest, name: str) -> FoldedTracks:
+    parts = [
+        read_bench_tracks(str((request.output / f"fold-{fold}" / name).absolute()))[0]
+        for fold in range(request.folds)
+    ]
+    joined = [np.concatenate([getattr(p, f.name) for p in parts]) for f in fields(BenchTracks)]
+    fold = np.repeat(np.arange(request.folds), [len(part) for part in parts])
+    return FoldedTracks(BenchTracks(*joined), fold)
+
+
+def run_unseen_folds(request: UnseenRequest) -> list[ChannelResult]:
+    """Train, audit and judge every fold.
+
+    Returns:
+      Results as it is and through the common channel; empty while folds are missing.
+
+    Raises:
+      ValueError: the manifest can't be folded.
+      AuditFailedError: an audit failed.
+    """
+    rows = read_labelled(request.config.judged or request.config.manifest)
+    fold_of = assign_folds(
+        [LabelledSource(row["source"], row["label"], row.get("pair")) for row in rows],
+        request.folds,
+    )
+    rows = [row | {"bench_origin": "unseen", "fold": fold_of[row["source"]]} for row in rows]
+    common = render_common(rows, request.output / "common")
+    for fold in request.only or range(request.folds):
+        sources = tuple(sorted(name for name, one in fold_of.items() if one == fold))
+        own = [index for index, row in enumerate(rows) if row["fold"] == fold]
+        _run_fold(fold, [rows[i] for i in own], [common[i] for i in own], sources, request)
+    audits = [request.output / f"fold-{k}" / "common" for k in range(request.folds)]
+    if not all((audit / RECORD).exists() for audit in audits):
+        return []
+    results = []
+    for name, title in (("plain", PLAIN), ("common", COMMON)):
+        folded = _gather(request, name)
+        tracks = folded.tracks
+        scores = {DETECTOR: tracks.score} | control_scores(
+            track_features(tracks), tracks.is_ai, folded.fold, request.folds
+        )
+        results.append(
+            judge_channel(
+                title, tracks, folded.fold, scores, request.fpr, request.confidence, RECORDED
+            )
+        )
+    write_unseen(results, request.output)
+    return results

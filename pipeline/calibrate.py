@@ -1,0 +1,128 @@
+"""``artifactnet calibrate``: set the verdict's two thresholds for a claimed rate.
+
+Enters: a manifest of genuine tracks that the detector never learnt from, or scores that an
+audit or ``bench --unseen-folds`` has already given. Leaves: a weights file with the
+thresholds replaced, and on standard output what may be claimed of them.
+"""
+
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+import numpy as np
+import pyarrow.dataset as ds
+from numpy.typing import NDArray
+
+from models.artifactnet import SHIPPED_WEIGHTS, ArtifactNet, load_detector, save_detector
+from models.onnx_export import with_thresholds
+from pipeline.audit import AuditRequest, run_audit
+from pipeline.calibration import Calibration, Claim, calibrate
+from transforms.onnx_detector import is_onnx
+
+
+@dataclass(frozen=True)
+class CalibrateRequest:
+    """What to calibrate.
+
+    Attributes:
+      manifest: labelled catalogue to audit; empty when ``scores`` is given.
+      scores: Parquet file or folder with ``label`` and ``p_ai``, such as an audit's ``tracks``.
+      work: folder for the audit.
+      weights: detector; ``None`` for the shipped one.
+      save: weights file to write.
+      fpr: share of genuine tracks that may be called ``ai``.
+      miss_rate: see :func:`pipeline.calibration.calibrate`.
+      confidence: of the claims.
+      overwrite: replace an audit in ``work`` and the file ``save``.
+    """
+
+    manifest: str
+    scores: str
+    work: str
+    weights: Path | None
+    save: Path
+    fpr: float
+    miss_rate: float
+    confidence: float
+    overwrite: bool = False
+
+
+def _scores(path: str) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+    """Scores of genuine and of generated tracks.
+
+    Raises:
+      ValueError: the columns are missing, or no track is labelled ``real``.
+    """
+    try:
+        table = ds.dataset(path, format="parquet").to_table(["label", "p_ai"])
+    except (OSError, KeyError, ValueError) as error:
+        reason = str(error).splitlines()[0]
+        raise ValueError(f"{path}: no Parquet with 'label' and 'p_ai' ({reason})") from error
+    label = np.array(table["label"].to_pylist(), object)
+    score = table["p_ai"].to_numpy().astype(np.float64)
+    if not (label == "real").any():
+        raise ValueError(f"{path}: no track has the label 'real'; genuine tracks set the threshold")
+    return score[label == "real"], score[label == "ai"]
+
+
+def _save(weights: Path | None, calibration: Calibration, target: Path) -> str:
+    if is_onnx(weights) and weights:
+        return with_thresholds(
+            weights, target, calibration.real.threshold, calibration.ai.threshold
+        )
+    network, _ = load_detector(weights or SHIPPED_WEIGHTS)
+    config = replace(
+        network.config,
+        threshold_real=calibration.real.threshold,
+        threshold_ai=calibration.ai.threshold,
+    )
+    calibrated = ArtifactNet(config)
+    calibrated.load_state_dict(network.state_dict())
+    return save_detector(calibrated, target)
+
+
+def _line(name: str, what: str, claim: Claim, confidence: float) -> str:
+    rate = claim.exceeding / claim.tracks
+    return (
+        f"{name} {claim.threshold:.4f}: {claim.exceeding} of {claim.tracks} {what} ({rate:.2%}), "
+        f"at most {claim.upper_bound:.2%} at {confidence:.0%} confidence"
+    )
+
+
+def run_calibrate(request: CalibrateRequest) -> Calibration:
+    """Calibrate, save, and print the claims.
+
+    Raises:
+      ClaimError: the tracks can't carry the claim; nothing is written.
+      ValueError, WeightsError, OutputError: the request can't be carried out.
+    """
+    if request.save.exists() and not request.overwrite:
+        raise ValueError(f"{request.save} is there already; replace it with --overwrite")
+    if is_onnx(request.weights) != is_onnx(request.save):
+        raise ValueError(f"{request.save}: must be the same kind of file as {request.weights}")
+    if bool(request.manifest) == bool(request.scores):
+        raise ValueError("name a manifest to audit, or --scores of an earlier audit")
+    path = request.scores
+    if request.manifest:
+        run_audit(
+            AuditRequest(
+                request.manifest,
+                request.work,
+                weights=request.weights,
+                overwrite=request.overwrite,
+            )
+        )
+        path = str(Path(request.work).absolute() / "tracks")
+    genuine, generated = _scores(path)
+    found = calibrate(genuine, generated, request.fpr, request.miss_rate, request.confidence)
+    model_id = _save(request.weights, found, request.save)
+    print(_line("ai   >=", "genuine tracks are called ai", found.ai, request.confidence))
+    missed = {
+        "generated": "generated tracks are called real",
+        "genuine": "genuine tracks are not called real",
+    }[found.real_by]
+    print(_line("real <", missed, found.real, request.confidence))
+    if len(generated):
+        print(f"{(generated >= found.ai.threshold).mean():.1%} of {len(generated)} generated "
+              "tracks are called ai")  # fmt: skip
+    print(f"{request.save}: model id {model_id}")
+    return found
