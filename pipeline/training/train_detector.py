@@ -108,11 +108,11 @@ def train(config: TrainingConfig) -> str:
       ValueError: no example is left after what the configuration leaves out.
       WeightsError: a codec or ``config.unet`` can't be read.
     """
-    torch.manual_seed(config.seed)
     torch.set_num_threads(config.threads)
     shape = replace(ArtifactNetConfig(), hpss_kernel=config.hpss_kernel)
     corpus = load_corpus(config.manifest, config.cache, shape.sample_rate)
     bank, bank_name = _draw(config, corpus, shape.sample_rate)
+    torch.manual_seed(config.seed)  # here, since drawing takes from torch's generator too
     frozen_path = _with_residual(config, ArtifactNet(shape), bank)
     frozen = load_detector(frozen_path).network
     name = f"{bank_name}-{model_id(frozen_path)}-{config.hpss_kernel}-{MAPS_VERSION}"

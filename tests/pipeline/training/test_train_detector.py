@@ -4,6 +4,7 @@ import json
 from dataclasses import replace
 from pathlib import Path
 
+import numpy as np
 import pytest
 import soundfile
 import torch
@@ -13,9 +14,13 @@ from models.artifactnet import load_detector
 from models.config import ArtifactNetConfig
 from models.neural_codec import NeuralCodec, NeuralCodecConfig, save_neural_codec
 from pipeline.training import train_detector
+from pipeline.training.classifier_stage import ClassifierLosses
 from pipeline.training.corpus import load_corpus
-from pipeline.training.examples import CoupleDataset
-from pipeline.training.train_detector import TrainingConfig, read_training_config, train
+from pipeline.training.crop_bank import fill_crop_bank
+from pipeline.training.examples import CoupleDataset, Drawing, Origin
+from pipeline.training.residual_stage import ResidualLosses
+from pipeline.training.train_detector import train, wanted
+from pipeline.training.training_config import TrainingConfig, read_training_config
 from tests.conftest import music
 
 ROWS = [
@@ -45,16 +50,17 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return folder
 
 
-def config(folder: Path, run: str, steps: int) -> TrainingConfig:
+def config(folder: Path, run: str) -> TrainingConfig:
     return TrainingConfig(
         manifest=folder / "m.jsonl", codecs=(folder / "codec.safetensors",),
-        output=folder / run / "w.safetensors", run=folder / run, steps=steps, couples=2,
-        crop_seconds=0.5, checkpoint_steps=2, workers=0,
+        output=folder / run / "w.safetensors", run=folder / run, cache=folder / "cache",
+        couples=16, crop_seconds=0.5, residual_steps=4, residual_batch=2, classifier_steps=6,
+        classifier_batch=8, checkpoint_steps=2, workers=0,
     )  # fmt: skip
 
 
-def losses(run: Path) -> dict[int, float]:
-    events = EventAccumulator(str(run / "tensorboard"))
+def losses(run: Path, stage: str) -> dict[int, float]:
+    events = EventAccumulator(str(run / "tensorboard" / stage))
     events.Reload()
     return {event.step: event.value for event in events.Scalars("total")}
 
@@ -65,46 +71,74 @@ def small_detector(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(train_detector, "ArtifactNetConfig", lambda: small)
 
 
+@pytest.mark.parametrize(
+    ("stage", "losses_class"), [("residual", ResidualLosses), ("classifier", ClassifierLosses)]
+)
 def test_interrupted_training_has_the_same_losses(
-    folder: Path, monkeypatch: pytest.MonkeyPatch
+    folder: Path, monkeypatch: pytest.MonkeyPatch, stage: str, losses_class: type
 ) -> None:
-    train(config(folder, "whole", 6))
-    calls = 0
-    original = train_detector.couple_loss
+    train(config(folder, f"whole-{stage}"))
+    halves = config(folder, f"halves-{stage}")
+    calls, original = 0, losses_class.__call__
 
-    def killed(*arguments):
+    def killed(self, step: int) -> dict:
         nonlocal calls
         calls += 1
         if calls == 4:
             raise KeyboardInterrupt
-        return original(*arguments)
+        return original(self, step)
 
     with monkeypatch.context() as patch:
-        patch.setattr(train_detector, "couple_loss", killed)
+        patch.setattr(losses_class, "__call__", killed)
         with pytest.raises(KeyboardInterrupt):
-            train(config(folder, "halves", 6))
-    train(config(folder, "halves", 6))
-    whole, halves = losses(folder / "whole"), losses(folder / "halves")
-    assert sorted(whole) == [1, 2, 3, 4, 5, 6]
-    assert halves == pytest.approx(whole, abs=1e-3)
-    assert load_detector(folder / "halves" / "w.safetensors").network.config.unet_channels == (4, 6)
+            train(halves)
+    train(halves)
+    for name in ("residual", "classifier"):
+        whole = losses(folder / f"whole-{stage}", name)
+        again = losses(halves.run, name)
+        assert sorted(whole) == list(range(1, 5 if name == "residual" else 7))
+        assert again == pytest.approx(whole, abs=1e-3)
+    assert load_detector(halves.output).network.config.unet_channels == (4, 6)
+
+
+def test_validation_keeps_the_best_and_stops(folder: Path) -> None:
+    stopping = replace(
+        config(folder, "stopping"), validation=("game", "generator"), patience=1,
+        checkpoint_steps=1, classifier_steps=40,
+    )  # fmt: skip
+    train(stopping)
+    events = EventAccumulator(str(stopping.run / "tensorboard" / "classifier"))
+    events.Reload()
+    found = [event.value for event in events.Scalars("validation/tpr_at_fpr_1")]
+    assert 2 <= len(found) < 40
+    assert load_detector(stopping.output)
+
+
+def drawing(folder: Path, **changes: object) -> Drawing:
+    usual = Drawing((folder / "codec.safetensors",), 22_050, 44_100, 20)
+    return replace(usual, **changes)  # type: ignore[arg-type]
 
 
 def test_items_are_a_function_of_seed_and_index(folder: Path) -> None:
     corpus = load_corpus(folder / "m.jsonl", folder / "cache", 44_100)
-    codecs = (folder / "codec.safetensors",)
-
-    def dataset(seed: int) -> CoupleDataset:
-        return CoupleDataset(corpus, codecs, 22_050, 44_100, seed, 20)
-
-    first, again, other = dataset(0), dataset(0), dataset(1)
+    first, again = (CoupleDataset(corpus, drawing(folder)) for _ in range(2))
+    other = CoupleDataset(corpus, drawing(folder, seed=1))
     for index in range(8):
-        a, b = first[index], again[index]
-        torch.testing.assert_close(a.genuine, b.genuine)
-        torch.testing.assert_close(a.generated, b.generated)
-        assert a.genuine.shape == (22_050,)
-    assert any(not torch.equal(first[i].genuine, other[i].genuine) for i in range(4))
-    assert {bool(first[i].aligned) for i in range(20)} == {True, False}
+        np.testing.assert_array_equal(first[index].crops, again[index].crops)
+        assert first[index].crops.shape == (2, 2, 22_050)
+        assert first[index].origin == again[index].origin
+    assert any(not np.array_equal(first[i].crops, other[i].crops) for i in range(4))
+    assert {first[i].origin.kind for i in range(20)} == {"ours", "published", "unrelated"}
+
+
+def test_without_channels_crops_are_as_they_are(folder: Path) -> None:
+    corpus = load_corpus(folder / "m.jsonl", folder / "cache", 44_100)
+    dataset = CoupleDataset(corpus, drawing(folder, channels=0, kinds=(0.0, 1.0, 0.0)))
+    crops = dataset[0].crops
+    assert crops.shape == (1, 2, 22_050)
+    original = corpus.audio(corpus.excerpts[0])
+    starts = np.flatnonzero(original == crops[0, 0, 0])
+    assert any(np.array_equal(original[s : s + 22_050], crops[0, 0]) for s in starts)
 
 
 def test_held_out_rows_are_never_drawn(folder: Path) -> None:
@@ -113,17 +147,53 @@ def test_held_out_rows_are_never_drawn(folder: Path) -> None:
     broken = replace(corpus, excerpts=tuple(
         replace(row, begin=-1, end=-1) if row is held_out else row for row in corpus.excerpts
     ))  # fmt: skip
-    dataset = CoupleDataset(broken, (), 22_050, 44_100, 0, 40)
+    dataset = CoupleDataset(broken, drawing(folder, codecs=(), length=40))
     for index in range(40):
-        assert torch.isfinite(dataset[index].genuine).all()
-        assert dataset[index].genuine.abs().max() > 0
+        crops = dataset[index].crops
+        assert np.isfinite(crops).all()
+        assert np.abs(crops).max() > 0
+
+
+def test_filling_goes_on_after_a_kill(folder: Path, tmp_path: Path) -> None:
+    corpus = load_corpus(folder / "m.jsonl", folder / "cache", 44_100)
+    dataset = CoupleDataset(corpus, drawing(folder, length=6))
+    whole = fill_crop_bank(dataset, tmp_path / "whole", "b", 0)
+    torn = tmp_path / "torn"
+    torn.mkdir()
+    content = (tmp_path / "whole" / "b.i16").read_bytes()
+    lines = (tmp_path / "whole" / "b.jsonl").read_text().splitlines(keepends=True)
+    (torn / "b.i16").write_bytes(content[: len(content) // 2 + 1001])
+    (torn / "b.jsonl").write_text("".join(lines[:4]) + lines[4][:9])
+    again = fill_crop_bank(dataset, torn, "b", 0)
+    np.testing.assert_array_equal(whole.crops, again.crops)
+    assert whole.origins == again.origins
+
+
+def test_what_is_left_out_is_not_wanted(folder: Path) -> None:
+    usual = config(folder, "x")
+    ours = Origin("ours", ("mir-1k",), "codec", treated=True)
+    assert wanted(usual, ours)
+    assert not wanted(replace(usual, leave_out_sources=("mir-1k",)), ours)
+    assert not wanted(replace(usual, validation=("mir-1k",)), ours)
+    assert not wanted(replace(usual, leave_out_codecs=("codec",)), ours)
+    assert not wanted(replace(usual, own_codecs=False), ours)
+    assert not wanted(replace(usual, pairs=False), ours)
+    assert not wanted(replace(usual, hard_negatives=False), ours)
+    assert wanted(replace(usual, pairs=False), Origin("unrelated", ("a", "b")))
 
 
 def test_configuration_file(tmp_path: Path) -> None:
     path = tmp_path / "c.toml"
-    path.write_text('manifest = "m"\ncodecs = ["a"]\noutput = "o"\nrun = "r"\nsteps = 3\n')
+    needed = 'manifest = "m"\ncodecs = ["a"]\noutput = "o"\nrun = "r"\ncache = "c"\n'
+    path.write_text(needed + "learning_rate = 1\n")
     read = read_training_config(path)
-    assert (read.manifest, read.codecs, read.steps) == (Path("m"), (Path("a"),), 3)
+    assert (read.manifest, read.codecs, read.learning_rate) == (Path("m"), (Path("a"),), 1.0)
     path.write_text('manifest = "m"\nspeed = 3\n')
     with pytest.raises(ValueError, match=r"c\.toml: unknown fields speed"):
+        read_training_config(path)
+    path.write_text(needed + 'seed = "3"\n')
+    with pytest.raises(ValueError, match=r"c\.toml: seed must be int"):
+        read_training_config(path)
+    path.write_text('manifest = "m"\n')
+    with pytest.raises(ValueError, match=r"c\.toml: .*missing"):
         read_training_config(path)

@@ -1,0 +1,93 @@
+from pathlib import Path
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.parquet as pq
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from scipy.stats import binomtest
+
+from models.artifactnet import load_detector
+from pipeline.calibrate import CalibrateRequest, run_calibrate
+from pipeline.calibration import ClaimError, calibrate, claim, tracks_needed, upper_bound
+
+
+@settings(max_examples=50, deadline=None)
+@given(n=st.integers(1, 2000), share=st.floats(0, 1), confidence=st.sampled_from([0.9, 0.95, 0.99]))
+def test_bound_is_that_of_scipy(n: int, share: float, confidence: float) -> None:
+    k = int(share * n)
+    interval = binomtest(k, n, alternative="less").proportion_ci(confidence)
+    assert upper_bound(k, n, confidence) == pytest.approx(interval.high, abs=1e-9)
+
+
+@settings(max_examples=20, deadline=None)
+@given(seed=st.integers(0, 1000), rate=st.sampled_from([0.02, 0.05]))
+def test_the_claim_holds_as_often_as_it_says(seed: int, rate: float) -> None:
+    rng = np.random.default_rng(seed)
+    # Scores are uniform, so the true rate of a threshold t is 1 - t.
+    broken = [1 - claim(rng.random(300), rate, 0.95).threshold > rate for _ in range(300)]
+    assert np.mean(broken) <= 0.05 + 4 * np.sqrt(0.05 * 0.95 / 300)
+
+
+def test_a_claim_that_the_data_cannot_carry_is_refused() -> None:
+    scores = np.random.default_rng(0).random(298)
+    with pytest.raises(ClaimError, match=r"298 tracks can't carry .* takes at least 299"):
+        claim(scores, 0.01, 0.95)
+    assert tracks_needed(0.01, 0.95) == 299
+    found = claim(np.append(scores, 2.0), 0.01, 0.95)
+    assert (found.exceeding, found.threshold > 2) == (0, True)
+    assert found.upper_bound <= 0.01
+
+
+def test_equal_scores_stay_below() -> None:
+    found = claim(np.full(500, 0.3), 0.02, 0.95)
+    assert found.exceeding == 0
+    assert found.threshold == np.nextafter(0.3, 1)
+
+
+def test_thresholds_are_in_order_even_when_the_classes_part_cleanly() -> None:
+    rng = np.random.default_rng(0)
+    genuine, generated = rng.random(400) * 0.1, 0.9 + rng.random(400) * 0.1
+    both = calibrate(genuine, generated, 0.02, 0.05, 0.95)
+    assert both.real.threshold <= both.ai.threshold <= 0.11
+    alone = calibrate(genuine, np.array([]), 0.02, 0.1, 0.95)
+    assert alone.real_by == "genuine"
+    assert (genuine >= alone.real.threshold).mean() <= 0.1
+
+
+def request(tmp_path: Path, **changes: object) -> CalibrateRequest:
+    fields: dict = {"manifest": "", "scores": str(tmp_path / "s.parquet"), "work": "", "weights": None,
+                    "save": tmp_path / "w.safetensors", "fpr": 0.02, "miss_rate": 0.1, "confidence": 0.95}  # fmt: skip
+    return CalibrateRequest(**{**fields, **changes})
+
+
+def test_command_writes_weights_with_the_thresholds(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    rng = np.random.default_rng(0)
+    scores = {"label": ["real"] * 400 + ["ai"] * 100, "p_ai": rng.random(500)}
+    pq.write_table(pa.table(scores), tmp_path / "s.parquet")
+    found = run_calibrate(request(tmp_path))
+    config = load_detector(tmp_path / "w.safetensors").network.config
+    assert config.threshold_ai == found.ai.threshold
+    assert config.threshold_real == found.real.threshold
+    printed = capsys.readouterr().out
+    assert "of 400 genuine tracks are called ai" in printed
+    assert "at 95% confidence" in printed
+    with pytest.raises(ValueError, match="is there already; replace it with --overwrite"):
+        run_calibrate(request(tmp_path))
+
+
+def test_command_refuses_without_writing(tmp_path: Path) -> None:
+    pq.write_table(pa.table({"label": ["real"] * 9, "p_ai": [0.1] * 9}), tmp_path / "s.parquet")
+    with pytest.raises(ClaimError, match="9 tracks can't carry"):
+        run_calibrate(request(tmp_path))
+    assert not (tmp_path / "w.safetensors").exists()
+    pq.write_table(pa.table({"label": ["ai"], "p_ai": [0.1]}), tmp_path / "s.parquet")
+    with pytest.raises(ValueError, match="no track has the label 'real'"):
+        run_calibrate(request(tmp_path))
+    with pytest.raises(ValueError, match="no Parquet with 'label' and 'p_ai'"):
+        run_calibrate(request(tmp_path, scores=str(tmp_path / "none")))
+    with pytest.raises(ValueError, match="name a manifest to audit, or --scores"):
+        run_calibrate(request(tmp_path, scores=""))
