@@ -60,8 +60,12 @@ class BenchTracks:
         return ScoredTracks(self.is_ai, score, score >= 0.5, self.group)
 
 
-def read_bench_tracks(audit: str) -> tuple[BenchTracks, int]:
+def read_bench_tracks(audit: str, label: str | None = None) -> tuple[BenchTracks, int]:
     """Read ``tracks/`` of an audit.
+
+    Args:
+      audit: its output.
+      label: of tracks that have none; ``None`` leaves those out.
 
     Returns:
       The labelled tracks, sorted by ``track_id``, and how many had no label.
@@ -72,6 +76,7 @@ def read_bench_tracks(audit: str) -> tuple[BenchTracks, int]:
     table = ds.dataset(f"{audit}/tracks", format="parquet")
     has_pair = "pair" in table.schema.names
     rows = table.to_table([*COLUMNS, *(["pair"] if has_pair else [])]).to_pylist()
+    rows = [row | {"label": row["label"] or label} for row in rows]
     labelled = sorted(
         (row for row in rows if row["label"] in ("ai", "real")), key=lambda row: row["track_id"]
     )

@@ -59,6 +59,7 @@ class BenchReport:
       no_controls: why there are no controls; empty where there are.
       unlabelled: tracks without a label.
       errors: tracks and lines that could not be audited.
+      absent: ids of a published benchmark whose audio is not there.
     """
 
     model_id: str
@@ -70,6 +71,7 @@ class BenchReport:
     no_controls: str
     unlabelled: int
     errors: int
+    absent: tuple[str, ...] = ()
 
 
 def table(header: list[str], rows: list[list[str]]) -> list[str]:
@@ -108,6 +110,7 @@ def markdown(report: BenchReport) -> str:
         "",
         f"Sources that miss a mark: {len(failed)} of {len(report.sources)}.",
         f"Errors: {report.errors}. Tracks without label: {report.unlabelled}.",
+        *([_absent(report.absent)] if report.absent else []),
         "",
         *table(
             ["source", "label", "tracks", "called ai", "AUC", "mean drift", "max drift", "missed"],
@@ -145,6 +148,12 @@ def markdown(report: BenchReport) -> str:
         "",
     ]
     return "\n".join(lines)
+
+
+def _absent(names: tuple[str, ...]) -> str:
+    some = ", ".join(names[:10])
+    more = f" and {len(names) - 10} more, all in bench.json" if len(names) > 10 else ""
+    return f"Genuine tracks whose audio is not there: {len(names)}: {some}{more}."
 
 
 def plain_json(value: Any) -> Any:

@@ -16,16 +16,19 @@ from pipeline.audit import AuditRequest, run_audit
 from pipeline.bench.audited import BenchTracks, read_bench_tracks
 from pipeline.bench.controls import ControlFeatures, control_features, control_scores
 from pipeline.bench.plots import plot_drift, plot_reliability, plot_roc, plot_sources
+from pipeline.bench.published_layout import is_published_layout, read_published_layout
 from pipeline.bench.report import BenchReport, DriftResult, SplitResult, write_report
 from pipeline.bench.sources import by_source
 from pipeline.bench.statistics import expected_calibration_error, measure
 from pipeline.bench.unseen_report import DETECTOR
 from pipeline.catalogue import find_files
 from pipeline.local_runner import usable_cores
+from transforms.audio_errors import ManifestRowError
 from transforms.codec_roundtrip import CodecSpec, parse_codecs
 from transforms.decode import DecodeOptions, decode_row
 from transforms.embedded_audio import EmbeddedAudioReader
 from transforms.manifest_format import manifest_format, read_rows
+from transforms.manifest_layout import ManifestLayout, manifest_row
 from transforms.records import ManifestRow, RawRow, StageFailure
 
 CODECS = "wav,mp3:128k,aac:128k,opus:96k"
@@ -83,23 +86,42 @@ def _command(request: BenchRequest) -> str:
     return shlex.join(words)
 
 
-def _features(uri: str, config: ArtifactNetConfig) -> ControlFeatures | None:
-    row = ManifestRow(uri, uri, "bench", 1)
+def _features(row: ManifestRow, config: ArtifactNetConfig) -> ControlFeatures | None:
     decoded = decode_row(row, config, DecodeOptions(CONTROL_SEGMENTS), EmbeddedAudioReader()).audio
     if isinstance(decoded, StageFailure):
         return None
     return control_features(decoded.windows, config.sample_rate, decoded.info)
 
 
-def track_features(tracks: BenchTracks) -> list[ControlFeatures]:
+def _rows_by_id(catalogue: str) -> dict[str, ManifestRow]:
+    """Rows of the catalogue's manifests, so that audio inside them is found again."""
+    manifests = [address for address in find_files(catalogue) if manifest_format(address)]
+    rows: dict[str, ManifestRow] = {}
+    for address in manifests:
+        for raw in read_rows(address):
+            if isinstance(raw, RawRow):
+                try:
+                    row = manifest_row(raw, address, ManifestLayout())
+                except ManifestRowError:
+                    continue
+                rows.setdefault(row.track_id, row)
+    return rows
+
+
+def track_features(tracks: BenchTracks, catalogue: str) -> list[ControlFeatures]:
     """What the controls know of each track, decoded again.
 
     Raises:
       ValueError: some could not be.
     """
     config = ArtifactNetConfig()
+    rows = _rows_by_id(catalogue)
+    wanted = [
+        rows.get(str(name), ManifestRow(str(name), str(uri), catalogue, 1))
+        for name, uri in zip(tracks.track_id, tracks.uri, strict=True)
+    ]
     with ThreadPoolExecutor(usable_cores()) as pool:
-        found = list(pool.map(lambda uri: _features(str(uri), config), tracks.uri))
+        found = list(pool.map(lambda row: _features(row, config), wanted))
     features = [one for one in found if one is not None]
     if len(features) < len(found):
         missing = len(found) - len(features)
@@ -125,12 +147,17 @@ def run_bench(request: BenchRequest) -> BenchReport:
     """
     if "://" in request.output:
         raise ValueError(f"{request.output}: the report goes to a local folder")
-    check_labels(request.manifest)
     output = Path(request.output)
     audit = output / "audit"
+    catalogue = request.manifest
+    absent: tuple[str, ...] = ()
+    if published := is_published_layout(request.manifest):
+        catalogue, absent = read_published_layout(request.manifest, output / "manifests")
+    else:
+        check_labels(catalogue)
     record = run_audit(
         AuditRequest(
-            catalogue=request.manifest,
+            catalogue=catalogue,
             output=str(audit),
             segments=request.segments,
             codecs=request.codecs,
@@ -140,11 +167,11 @@ def run_bench(request: BenchRequest) -> BenchReport:
     )
     for plot in PLOTS:  # of an earlier run, which this one may not make again
         (output / plot).unlink(missing_ok=True)
-    tracks, unlabelled = read_bench_tracks(str(audit.absolute()))
+    tracks, unlabelled = read_bench_tracks(str(audit.absolute()), "ai" if published else None)
     scores = {DETECTOR: tracks.score}
     no_controls = ""
     try:
-        scores |= control_scores(track_features(tracks), tracks.is_ai, tracks.group)
+        scores |= control_scores(track_features(tracks, catalogue), tracks.is_ai, tracks.group)
     except ValueError as error:
         no_controls = str(error)
     splits, drifts, calibration = [], [], {}
@@ -167,6 +194,7 @@ def run_bench(request: BenchRequest) -> BenchReport:
         calibration_error=calibration,
         no_controls=no_controls,
         unlabelled=unlabelled,
+        absent=absent,
         errors=record.counts.errors,
     )
     write_report(report, output)

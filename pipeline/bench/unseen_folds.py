@@ -19,7 +19,7 @@ from models.config import ArtifactNetConfig
 from pipeline.audit import AuditRequest, run_audit
 from pipeline.bench.audited import BenchTracks, read_bench_tracks
 from pipeline.bench.common_channel import CODEC, common_level
-from pipeline.bench.controls import control_scores
+from pipeline.bench.controls import ControlFeatures, control_scores
 from pipeline.bench.folds import LabelledSource, assign_folds
 from pipeline.bench.run_bench import CODECS, DETECTOR, track_features
 from pipeline.bench.unseen_report import ChannelResult, judge_channel, write_unseen
@@ -142,6 +142,16 @@ def _gather(request: UnseenRequest, name: str) -> FoldedTracks:
     return FoldedTracks(BenchTracks(*joined), fold)
 
 
+def _features(tracks: BenchTracks, request: UnseenRequest, name: str) -> list[ControlFeatures]:
+    found: dict[str, ControlFeatures] = {}
+    for fold in range(request.folds):
+        manifest = request.output / f"fold-{fold}" / f"{name}.jsonl"
+        names = {json.loads(line)["track_id"] for line in manifest.read_text().splitlines()}
+        own = tracks.take(np.isin(tracks.track_id, list(names)))
+        found |= zip(own.track_id, track_features(own, str(manifest)), strict=True)
+    return [found[name] for name in tracks.track_id]
+
+
 def run_unseen_folds(request: UnseenRequest) -> list[ChannelResult]:
     """Train, audit and judge every fold.
 
@@ -171,7 +181,7 @@ def run_unseen_folds(request: UnseenRequest) -> list[ChannelResult]:
         folded = _gather(request, name)
         tracks = folded.tracks
         scores = {DETECTOR: tracks.score} | control_scores(
-            track_features(tracks), tracks.is_ai, folded.fold, request.folds
+            _features(tracks, request, name), tracks.is_ai, folded.fold, request.folds
         )
         results.append(
             judge_channel(

@@ -1,3 +1,4 @@
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -57,9 +58,11 @@ def test_thresholds_are_in_order_even_when_the_classes_part_cleanly() -> None:
 
 
 def request(tmp_path: Path, **changes: object) -> CalibrateRequest:
-    fields: dict = {"manifest": "", "scores": str(tmp_path / "s.parquet"), "work": "", "weights": None,
-                    "save": tmp_path / "w.safetensors", "fpr": 0.02, "miss_rate": 0.1, "confidence": 0.95}  # fmt: skip
-    return CalibrateRequest(**{**fields, **changes})
+    usual = CalibrateRequest(
+        manifest="", scores=str(tmp_path / "s.parquet"), work="", weights=None,
+        save=tmp_path / "w.safetensors", fpr=0.02, miss_rate=0.1, confidence=0.95,
+    )  # fmt: skip
+    return replace(usual, **changes)  # type: ignore[arg-type]
 
 
 def test_command_writes_weights_with_the_thresholds(
