@@ -5,32 +5,38 @@ Enters: :class:`AuditRequest`, what the command line asks for. Leaves: the table
 any work starts.
 """
 
-import shutil
-import tempfile
+import os
 import time
-from dataclasses import asdict, dataclass, replace
+from dataclasses import replace
 from datetime import UTC, datetime
-from pathlib import Path
-from typing import Any
 
 import apache_beam as beam
-from apache_beam.io.filesystem import BeamIOError
 from apache_beam.io.filesystems import FileSystems
 from apache_beam.options.pipeline_options import PipelineOptions, StandardOptions
 from apache_beam.runners.runner import PipelineResult, PipelineState, create_runner
 
 from models.device import pick_device
 from pipeline.audit_graph import AuditOptions, build_audit
-from pipeline.catalogue import GLOB_CHARACTERS, absolute, find_files, manifests_of
+from pipeline.audit_request import AuditRequest, config_id, configuration
+from pipeline.catalogue import absolute, find_files, manifests_of
 from pipeline.local_runner import (
     LOCAL_RUNNERS,
     default_workers,
     local_options,
     local_runner,
+    shard_count,
     usable_cores,
 )
+from pipeline.output_folder import (
+    OutputError,
+    check_output,
+    clear_orphans,
+    complete_tables,
+    make_output,
+    sole_writer,
+)
 from pipeline.progress import watched_ticks
-from pipeline.run_files import LISTING, earlier_files, listing_name, new_run_id
+from pipeline.run_files import OutputFiles, counts_address, listing_name, new_run_id
 from pipeline.run_record import (
     RunRecord,
     count_rows,
@@ -39,11 +45,16 @@ from pipeline.run_record import (
     write_run_record,
 )
 from transforms.codec import CodecOptions
-from transforms.codec_roundtrip import BACKENDS, CodecSpec, check_codecs
+from transforms.codec_roundtrip import BACKENDS, check_codecs
+from transforms.commit_shards import OutputOptions
 from transforms.decode import DecodeOptions
 from transforms.detector_stages import DetectorOptions, detector_of
 from transforms.manifest_layout import inspect_manifests
-from transforms.write_parquet import OutputOptions
+from transforms.object_store import s3_access
+from transforms.output_schema import RunFacts
+
+REMOTE_WORKERS = 64
+"""Shards of a remote job are cut as for this many workers; a runner with more balances them."""
 
 
 class AuditInterruptedError(RuntimeError):
@@ -58,107 +69,6 @@ class AuditFailedError(RuntimeError):
     exit_code = 1
 
 
-@dataclass(frozen=True)
-class AuditRequest:
-    """What an audit is asked to do.
-
-    Attributes:
-      catalogue: manifest, folder or glob.
-      output: folder for the results.
-      segments: windows a track, ``None`` for all.
-      codecs: the unprocessed audio, then re-encodings.
-      codec_backend: ``pyav`` or ``pydub``.
-      weights: safetensors or ONNX file of the detector; ``None`` for the shipped one.
-      device: ``auto``, ``cpu``, ``cuda`` ...
-      workers: processes of a local run; 0 for one per core.
-      overwrite: replace an earlier audit in ``output``.
-      quiet: no progress.
-      beam_options: flags for Beam.
-    """
-
-    catalogue: str
-    output: str
-    segments: int | None = 7
-    codecs: tuple[CodecSpec, ...] = (CodecSpec("wav"),)
-    codec_backend: str = "pyav"
-    weights: Path | None = None
-    device: str = "auto"
-    workers: int = 0
-    overwrite: bool = False
-    quiet: bool = False
-    beam_options: tuple[str, ...] = ()
-
-
-class OutputError(ValueError):
-    """The output can't be used; the message says what to do."""
-
-
-def check_output(output: str, overwrite: bool) -> list[str]:
-    """Make sure that results of two audits never lie side by side.
-
-    Returns:
-      Files of an earlier audit that this one replaces.
-
-    Raises:
-      OutputError: ``output`` holds an audit and ``overwrite`` is off, or can't be used.
-    """
-    if GLOB_CHARACTERS & set(output):
-        raise OutputError(f"{output}: an output folder can't have * ? or [ in its name")
-    try:
-        earlier = earlier_files(output)
-    except (OSError, BeamIOError, ValueError) as error:
-        raise OutputError(f"{output}: can't be used ({error})") from error
-    if not overwrite and any(not LISTING.search(path) for path in earlier):
-        raise OutputError(
-            f"{output} already holds an audit: choose another --output, or replace it "
-            "with --overwrite"
-        )
-    return earlier
-
-
-def _make_output(output: str) -> None:
-    """Create the folder and try to write there.
-
-    Raises:
-      OutputError: it can't be written.
-    """
-    if "://" in output:
-        return
-    try:
-        Path(output).mkdir(parents=True, exist_ok=True)
-        tempfile.TemporaryFile(dir=output).close()
-    except OSError as error:
-        raise OutputError(f"{output}: can't be written ({error})") from error
-
-
-def _without_secrets(flags: tuple[str, ...]) -> list[str]:
-    """Beam flags as they may be written down."""
-    kept, hide = [], False
-    for flag in flags:
-        name, separator, _ = flag.partition("=")
-        secret = any(word in name for word in ("key", "secret", "token", "password"))
-        kept.append("***" if hide else f"{name}=***" if secret and separator else flag)
-        hide = secret and not separator and flag.startswith("--")
-    return kept
-
-
-def _configuration(request: AuditRequest, manifests: tuple[str, ...]) -> dict[str, Any]:
-    return {
-        **asdict(request),
-        "codecs": [str(spec) for spec in request.codecs],
-        "beam_options": _without_secrets(request.beam_options),
-        "manifests": manifests,
-    }
-
-
-def _remove_partial(output: str, run_id: str) -> None:
-    """Remove what Beam had begun to write on this machine under temporary names."""
-    if "://" not in output:
-        for folder in Path(output).glob(f"*/beam-temp-*-{run_id}-*"):
-            shutil.rmtree(folder, ignore_errors=True)
-        (Path(output) / listing_name(run_id)).unlink(missing_ok=True)
-
-
 def _is_local(beam_options: PipelineOptions) -> bool:
     return (beam_options.view_as(StandardOptions).runner or "") in LOCAL_RUNNERS
 
@@ -170,6 +80,11 @@ def _finished(pipeline: beam.Pipeline, options: AuditOptions) -> PipelineResult:
     return result
 
 
+def _workers(request: AuditRequest, rows: int | None) -> int:
+    on_gpu = pick_device(request.device).type == "cuda"
+    return request.workers or default_workers(rows, on_gpu)
+
+
 def _execute(
     options: AuditOptions,
     request: AuditRequest,
@@ -178,8 +93,7 @@ def _execute(
 ) -> PipelineResult:
     if not _is_local(beam_options):
         return _finished(beam.Pipeline(options=beam_options), options)
-    on_gpu = pick_device(request.device).type == "cuda"
-    workers = request.workers or default_workers(rows, on_gpu)
+    workers = _workers(request, rows)
     threads = max(1, usable_cores() // workers)
     with watched_ticks(rows, request.quiet) as ticks:
         detector = replace(options.detector, threads=threads)
@@ -202,7 +116,7 @@ def _check_machine(request: AuditRequest) -> None:
 
 
 def run_audit(request: AuditRequest) -> RunRecord:
-    """Audit a catalogue.
+    """Audit a catalogue, or what is new or changed in it since the last audit in the output.
 
     Raises:
       ManifestError, OutputError, WeightsError, CodecError, ValueError: the request can't be
@@ -216,41 +130,69 @@ def run_audit(request: AuditRequest) -> RunRecord:
         raise OutputError("the output's name is empty")
     output = absolute(request.output)
     weights = request.weights.absolute() if request.weights else None
-    detector = detector_of(DetectorOptions(weights, device="cpu"))
+    detector_of(DetectorOptions(weights, device="cpu"))  # fails early
     if _is_local(beam_options):
         _check_machine(request)
     else:
         _check_runner(beam_options)
-    earlier = check_output(output, request.overwrite)
-    files = find_files(request.catalogue)  # before a folder is made for what isn't there
-    _make_output(output)
-    run_id = new_run_id()
-    listing = FileSystems.join(output, listing_name(run_id))
-    manifests = manifests_of(request.catalogue, files, listing)
-    if doomed := sorted(set(manifests) & set(earlier)):
+    files = check_output(output)
+    catalogue = find_files(request.catalogue)  # before a folder is made for what isn't there
+    make_output(output)
+    with sole_writer(output):
+        return _audit(
+            replace(request, output=output, weights=weights), catalogue, files, beam_options
+        )
+
+
+def _plan(
+    request: AuditRequest, run_id: str, catalogue: list[str], files: OutputFiles,
+    beam_options: PipelineOptions,
+) -> tuple[AuditOptions, int | None]:  # fmt: skip
+    """The pipeline's options, and the rows of the catalogue if somebody knows."""
+    listing = FileSystems.join(request.output, listing_name(run_id))
+    manifests = manifests_of(request.catalogue, catalogue, listing)
+    if doomed := sorted(set(manifests) & set(files.all)):
         raise OutputError(f"{doomed[0]} is to be read and replaced: choose another --output")
     seen = inspect_manifests(manifests)
+    detector = detector_of(DetectorOptions(request.weights, device="cpu"))
+    decode = DecodeOptions(request.segments, access=s3_access(beam_options))
+    local = _is_local(beam_options)
+    run = RunFacts(
+        run_id=run_id,
+        model_id=detector.model_id,
+        config_id=config_id(request, decode),
+        threshold_real=detector.config.threshold_real,
+        threshold_ai=detector.config.threshold_ai,
+    )
+    earlier = () if request.overwrite else files.tables["tracks"] + files.tables["errors"]
     options = AuditOptions(
         manifests=manifests,
-        output=OutputOptions(
-            folder=output,
-            run_id=run_id,
-            layout=seen.layout,
-            model_id=detector.model_id,
-            threshold_real=detector.config.threshold_real,
-            threshold_ai=detector.config.threshold_ai,
-        ),
-        detector=DetectorOptions(weights, detector.model_id, request.device),
-        decode=DecodeOptions(request.segments),
+        output=OutputOptions(request.output, seen.layout, run, os.getpid() if local else 0),
+        counts=counts_address(request.output, run_id),
+        earlier=earlier,
+        shards=shard_count(seen.rows, _workers(request, seen.rows) if local else REMOTE_WORKERS),
+        detector=DetectorOptions(request.weights, detector.model_id, request.device),
+        decode=decode,
         codecs=CodecOptions(request.codecs, request.codec_backend),
     )
+    return options, seen.rows
+
+
+def _audit(
+    request: AuditRequest, catalogue: list[str], files: OutputFiles, beam_options: PipelineOptions
+) -> RunRecord:
+    run_id = new_run_id()
+    options, rows = _plan(request, run_id, catalogue, files, beam_options)
+    clear_orphans(files, request.output)
+    run = options.output.run
     started, began = datetime.now(UTC).isoformat(timespec="seconds"), time.monotonic()
     try:
-        result = _execute(options, request, beam_options, seen.rows)
+        result = _execute(options, request, beam_options, rows)
     except (Exception, KeyboardInterrupt) as error:
-        _remove_partial(output, run_id)
         if "KeyboardInterrupt" in repr(error):  # Beam wraps what a worker in this process raises
-            raise AuditInterruptedError("interrupted; nothing was written") from None
+            raise AuditInterruptedError(
+                "interrupted; what was finished is kept, and the same command goes on from there"
+            ) from None
         # Beam's message is the worker's whole traceback; its last line says what happened.
         lines = [line for line in str(error).splitlines() if line.strip()] or [repr(error)]
         raise AuditFailedError(
@@ -258,20 +200,37 @@ def run_audit(request: AuditRequest) -> RunRecord:
         ) from error
     if result.state != PipelineState.DONE:
         raise AuditFailedError(f"the job ended in state {result.state}")
+    seconds = time.monotonic() - began
     metrics = metrics_of(result)
+    counts = count_rows(request.output, run_id)
     record = RunRecord(
         run_id=run_id,
-        model_id=detector.model_id,
+        model_id=run.model_id,
+        config_id=run.config_id,
         started=started,
-        seconds=round(time.monotonic() - began, 2),
-        counts=count_rows(output, run_id, metrics),
-        configuration=_configuration(request, manifests),
+        seconds=round(seconds, 2),
+        counts=counts,
+        continued=_without_record(files),
+        configuration=configuration(request, options.manifests),
         versions=versions(),
         metrics=metrics,
+        rates={
+            "tracks_per_second": round(counts.tracks / seconds, 3),
+            "audio_seconds_per_second": round(
+                metrics["counters"].get("audio_seconds", 0) / seconds, 3
+            ),
+        },
     )
     if not record.counts.add_up:
         raise AuditFailedError(f"the counts don't add up: {record.counts}")
-    # The new audit is complete; only now does the one it replaces go.
-    FileSystems.delete(earlier)
-    write_run_record(record, output)
+    if request.overwrite:  # the new audit is complete; only now does the one it replaces go
+        FileSystems.delete(files.all)
+    complete_tables(request.output, run_id, options.output.layout)
+    write_run_record(record, request.output)
     return record
+
+
+def _without_record(files: OutputFiles) -> dict[str, int]:
+    """Earlier runs that were killed, and how many shards each had committed."""
+    ended = {note.rpartition("/")[2].removesuffix(".json") for note in files.notes}
+    return {run: shards for run, shards in sorted(files.runs().items()) if run not in ended}

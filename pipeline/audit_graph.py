@@ -1,30 +1,31 @@
 """The audit as a Beam pipeline, every stage in the order in which a track meets it.
 
 Enters: :class:`AuditOptions`. Leaves: a pipeline whose results lie in three Parquet tables.
-Rows are shuffled twice, before any audio is read; from decode to verdict the stages form
+Rows are shuffled twice, before any audio is read; from decode to commit the stages form
 one fused stage, so that audio and spectrograms never leave the process.
 """
 
 from dataclasses import dataclass, field
 
 import apache_beam as beam
-from apache_beam.typehints.decorators import no_annotations
 
 from transforms.classify import Classify, ClassifyOnnx
 from transforms.codec import CodecDoFn, CodecOptions
+from transforms.commit_shards import CommitShardsDoFn, OutputOptions, ShardCommit
+from transforms.count_rows import CountRows
 from transforms.decode import DecodeDoFn, DecodeOptions
 from transforms.detector_stages import DetectorOptions
-from transforms.drop_audited import DropAuditedDoFn
+from transforms.earlier_results import ReadEarlier
 from transforms.features import FeaturesDoFn
 from transforms.hpss import HpssDoFn
 from transforms.onnx_detector import is_onnx
 from transforms.read_manifest import ReadManifest
 from transforms.residual import ExtractResidual
 from transforms.row_ticks import RowTicksDoFn
-from transforms.spread_rows import SpreadRows
+from transforms.settle_rows import SettleRows
+from transforms.shard_rows import ShardRows
 from transforms.stft import StftDoFn
-from transforms.verdict import ERRORS, VerdictDoFn
-from transforms.write_parquet import OutputOptions, WriteAudit
+from transforms.verdict import VerdictDoFn
 
 
 @dataclass(frozen=True)
@@ -34,6 +35,9 @@ class AuditOptions:
     Attributes:
       manifests: addresses of the manifests.
       output: where results go.
+      counts: address of the file that counts them.
+      earlier: tables of earlier audits in the output, whose rows need not be audited again.
+      shards: how many to cut the rows into.
       detector: which model, on which device.
       decode: windows and limits.
       codecs: re-encodings.
@@ -42,30 +46,29 @@ class AuditOptions:
 
     manifests: tuple[str, ...]
     output: OutputOptions
+    counts: str
+    earlier: tuple[str, ...] = ()
+    shards: int = 1
     detector: DetectorOptions = field(default_factory=DetectorOptions)
     decode: DecodeOptions = field(default_factory=DecodeOptions)
     codecs: CodecOptions = field(default_factory=CodecOptions)
     ticks: str = ""
 
 
-class ScoreTracks(beam.PTransform):
-    """Decode to verdict: the part of the audit that must stay one fused stage.
-
-    Takes manifest rows; gives the main output ``audited`` and the output ``errors``.
-    """
+class AuditRows(beam.PTransform):
+    """Decode to commit: the part of the audit that must stay one fused stage."""
 
     def __init__(self, options: AuditOptions) -> None:
         super().__init__()
         self._options = options
 
-    @no_annotations  # of transforms with two outputs, Beam knows no type
-    def expand(self, rows: beam.PCollection) -> beam.pvalue.DoOutputsTuple:
+    def expand(self, rows: beam.PCollection) -> beam.PCollection[ShardCommit]:
         """Chain the stages."""
-        detector = self._options.detector
+        options, detector = self._options, self._options.detector
         segments = (
             rows
-            | "Decode" >> beam.ParDo(DecodeDoFn(self._options.decode, detector))
-            | "Codec" >> beam.ParDo(CodecDoFn(self._options.codecs, detector))
+            | "Decode" >> beam.ParDo(DecodeDoFn(options.decode, detector))
+            | "Codec" >> beam.ParDo(CodecDoFn(options.codecs, detector))
         )
         if is_onnx(detector.weights):
             scored = segments | "Classify" >> ClassifyOnnx(detector)
@@ -78,21 +81,25 @@ class ScoreTracks(beam.PTransform):
                 | "Features" >> beam.ParDo(FeaturesDoFn(detector))
                 | "Classify" >> Classify(detector)
             )
-        verdict = beam.ParDo(VerdictDoFn(detector)).with_outputs(ERRORS, main="audited")
-        return scored | "Verdict" >> verdict
+        results = scored | "Verdict" >> beam.ParDo(VerdictDoFn(detector))
+        if options.ticks:
+            _ = results | "Ticks" >> beam.ParDo(RowTicksDoFn(options.ticks))
+        return results | "Commit" >> beam.ParDo(CommitShardsDoFn(options.output))
 
 
 def build_audit(pipeline: beam.Pipeline, options: AuditOptions) -> None:
     """Add the whole audit to ``pipeline``."""
-    manifest = pipeline | "ReadManifest" >> ReadManifest(options.manifests, options.output.layout)
-    scored = (
-        manifest.rows
-        | "DropAudited" >> beam.ParDo(DropAuditedDoFn())
-        | "SpreadRows" >> SpreadRows()
-        | "ScoreTracks" >> ScoreTracks(options)
+    run = options.output.run
+    read = pipeline | "ReadManifest" >> ReadManifest(options.manifests, options.output.layout)
+    earlier = pipeline | "ReadEarlier" >> ReadEarlier(options.earlier, run)
+    settled = {"rows": read, "earlier": earlier} | "SettleRows" >> SettleRows(
+        options.decode.access, run.run_id
     )
-    errors = (manifest.errors, scored[ERRORS]) | "AllErrors" >> beam.Flatten()
-    if options.ticks:
-        _ = scored.audited | "TrackTicks" >> beam.ParDo(RowTicksDoFn(options.ticks))
-        _ = errors | "ErrorTicks" >> beam.ParDo(RowTicksDoFn(options.ticks))
-    _ = {"audited": scored.audited, "errors": errors} | "Write" >> WriteAudit(options.output)
+    commits = (
+        settled.rows | "ShardRows" >> ShardRows(options.shards) | "AuditRows" >> AuditRows(options)
+    )
+    _ = {
+        "rows_in": read,
+        "skipped": settled.skipped,
+        "commits": commits,
+    } | "CountRows" >> CountRows(options.counts)

@@ -10,7 +10,8 @@ from dataclasses import asdict
 
 from rich.console import Console
 
-from pipeline.audit import AuditRequest, run_audit
+from pipeline.audit import run_audit
+from pipeline.audit_request import AuditRequest
 from pipeline.audit_results import read_results
 from pipeline.catalogue import absolute
 from pipeline.run_record import RunRecord
@@ -22,8 +23,10 @@ def _print_record(record: RunRecord, folder: str) -> None:
     results = read_results(folder, record.run_id)
     counts = record.counts
     print_verdicts(results.lines, counts.tracks + counts.errors, console)
-    rate = counts.tracks / record.seconds
+    rate = record.rates["tracks_per_second"]
     console.print(f"\n{summary(results.verdicts)}")
+    if counts.skipped:
+        console.print(f"{counts.skipped} audited before and unchanged")
     console.print(f"{counts.rows_in} rows in {record.seconds:.0f} s ({rate:.1f} tracks/s)")
     console.print(f"Parquet: {folder}/{{tracks,segments,errors}}/*.parquet")
     console.print(f"Record:  {folder}/run.json")

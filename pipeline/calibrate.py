@@ -14,7 +14,8 @@ from numpy.typing import NDArray
 
 from models.artifactnet import SHIPPED_WEIGHTS, ArtifactNet, load_detector, save_detector
 from models.onnx_export import with_thresholds
-from pipeline.audit import AuditRequest, run_audit
+from pipeline.audit import run_audit
+from pipeline.audit_request import AuditRequest
 from pipeline.calibration import Calibration, Claim, calibrate
 from transforms.onnx_detector import is_onnx
 

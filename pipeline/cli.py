@@ -52,7 +52,9 @@ def audit(
     workers: Annotated[
         int, typer.Option(min=0, help="Processes of a local run; 0 for one per core.")
     ] = 0,
-    overwrite: Annotated[bool, typer.Option(help="Replace an audit in OUTPUT.")] = False,
+    overwrite: Annotated[
+        bool, typer.Option(help="Audit everything again and replace what OUTPUT holds.")
+    ] = False,
     fail_on_errors: Annotated[
         float | None,
         typer.Option(min=0, max=1, help="Exit with 1 if a larger share of the rows are errors."),
@@ -60,10 +62,13 @@ def audit(
     as_json: AsJson = False,
     verbose: Annotated[bool, typer.Option("--verbose", "-v", help="Show Beam's log.")] = False,
 ) -> None:
-    """Audit a catalogue. Flags of Beam (--runner, --project ...) are passed on."""
+    """Audit a catalogue; onto an earlier audit, only what is new or changed.
+
+    Flags of Beam (--runner, --project ...) are passed on.
+    """
     set_up_logging(verbose)
-    from pipeline.audit import AuditRequest
     from pipeline.audit_report import audit_and_report
+    from pipeline.audit_request import AuditRequest
     from pipeline.beam_flags import beam_flags
 
     own = [name for parameter in context.command.params for name in parameter.opts]

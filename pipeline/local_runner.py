@@ -12,9 +12,14 @@ import os
 from apache_beam.options.pipeline_options import DirectOptions, PipelineOptions
 from apache_beam.runners.portability.fn_api_runner import FnApiRunner
 
+from transforms.shard_rows import ROWS_PER_SHARD
+
 ROWS_PER_WORKER = 8
 """Fewer rows take less time than a further process needs to start."""
 
+UNKNOWN_SHARDS = 65_536
+SHARDS_PER_WORKER = 8
+LEAST_ROWS = 4
 LOCAL_RUNNERS = ("", "DirectRunner", "FnApiRunner")
 
 
@@ -34,6 +39,14 @@ def default_workers(rows: int | None, on_gpu: bool) -> int:
         return 1
     busy = usable_cores() if rows is None else math.ceil(rows / ROWS_PER_WORKER)
     return max(1, min(usable_cores(), busy))
+
+
+def shard_count(rows: int | None, workers: int) -> int:
+    """Shards for ``rows`` rows: several for each worker, none larger than need be."""
+    if rows is None:
+        return UNKNOWN_SHARDS
+    in_mean = min(ROWS_PER_SHARD, max(LEAST_ROWS, math.ceil(rows / (SHARDS_PER_WORKER * workers))))
+    return max(1, math.ceil(rows / in_mean))
 
 
 def local_options(options: PipelineOptions, workers: int) -> PipelineOptions:

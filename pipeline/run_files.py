@@ -6,18 +6,29 @@ audit's only by its whole name, run id included, so that nothing else is ever ta
 
 import json
 import re
+import time
 import uuid
+from collections import Counter
+from dataclasses import dataclass
 from datetime import UTC, datetime
 
 from apache_beam.io.filesystem import CompressionTypes
 from apache_beam.io.filesystems import FileSystems
 
-from transforms.write_parquet import TABLES
+from transforms.commit_shards import PARTIAL, TABLES
 
 RUN_ID = r"\d{8}T\d{6}-[0-9a-f]{6}"
-TABLE_FILE = re.compile(rf"({'|'.join(TABLES)})-{RUN_ID}-\d{{5}}-of-\d{{5}}\.parquet")
+PART = r"[0-9a-f]{12}|c\d{5}"
+"""A shard, or a file into which ``compact`` merged some."""
+
+TABLE_FILE = re.compile(
+    rf"(?P<table>{'|'.join(TABLES)})-(?P<run>{RUN_ID})-(?P<part>{PART})\.parquet"
+)
+LEFT_BEHIND = re.compile(rf"{TABLE_FILE.pattern}\.[0-9a-f]{{32}}{re.escape(PARTIAL)}")
 LISTING = re.compile(rf"manifest-{RUN_ID}\.jsonl")
 RECORD = "run.json"
+RUNS = "runs"
+RUN_NOTE = re.compile(rf"{RUN_ID}(\.counts)?\.json")
 
 
 def new_run_id() -> str:
@@ -36,6 +47,47 @@ def is_run_file(address: str) -> bool:
     return bool(TABLE_FILE.fullmatch(name) or LISTING.fullmatch(name))
 
 
+def record_address(output: str, run_id: str) -> str:
+    """Where the record of one run lies; ``run.json`` is a copy of the latest."""
+    return FileSystems.join(output, RUNS, f"{run_id}.json")
+
+
+def counts_address(output: str, run_id: str) -> str:
+    """Where the pipeline of one run writes what it counted."""
+    return FileSystems.join(output, RUNS, f"{run_id}.counts.json")
+
+
+@dataclass(frozen=True)
+class OutputFiles:
+    """What lies in an output.
+
+    Attributes:
+      tables: committed files of each table.
+      orphans: files of shards that were never committed, and half-written ones.
+      notes: listings, counts and records.
+    """
+
+    tables: dict[str, tuple[str, ...]]
+    orphans: tuple[str, ...]
+    notes: tuple[str, ...]
+
+    @property
+    def holds_audit(self) -> bool:
+        """Whether an audit has committed something, or ended."""
+        return bool(self.tables["tracks"]) or any(not LISTING.search(one) for one in self.notes)
+
+    @property
+    def all(self) -> list[str]:
+        """Every file."""
+        tables = [path for paths in self.tables.values() for path in paths]
+        return [*tables, *self.orphans, *self.notes]
+
+    def runs(self) -> Counter:
+        """Committed shards by run id."""
+        names = (TABLE_FILE.search(path) for path in self.tables["tracks"])
+        return Counter(name["run"] for name in names if name)
+
+
 def _is_record(address: str) -> bool:
     with FileSystems.open(address, compression_type=CompressionTypes.UNCOMPRESSED) as file:
         try:
@@ -44,19 +96,45 @@ def _is_record(address: str) -> bool:
             return False
 
 
-def earlier_files(output: str) -> list[str]:
-    """Tables, listings and record of earlier audits in ``output``.
+def output_files(output: str) -> OutputFiles:
+    """Everything that audits left in ``output``.
 
     Raises:
       ValueError: there is a ``run.json`` that no audit wrote.
     """
-    patterns = [FileSystems.join(output, table, f"{table}-*.parquet") for table in TABLES]
-    patterns += [FileSystems.join(output, "manifest-*.jsonl")]
+    patterns = [FileSystems.join(output, table, f"{table}-*") for table in TABLES]
+    patterns += [FileSystems.join(output, "manifest-*.jsonl"), FileSystems.join(output, RUNS, "*")]
     found = [one.path for match in FileSystems.match(patterns) for one in match.metadata_list]
-    files = [path for path in found if is_run_file(path)]
+    tables: dict[str, list[str]] = {table: [] for table in TABLES}
+    parts: dict[str, str] = {}
+    orphans, notes = [], []
+    for path in found:
+        name = path.rpartition("/")[2]
+        if table := TABLE_FILE.fullmatch(name):
+            tables[table["table"]].append(path)
+            parts[path] = f"{table['run']}-{table['part']}"
+        elif LEFT_BEHIND.fullmatch(name):
+            orphans.append(path)
+        elif LISTING.fullmatch(name) or RUN_NOTE.fullmatch(name):
+            notes.append(path)
+    committed = {parts[path] for path in tables["tracks"]}
+    orphans += [path for path, part in parts.items() if part not in committed]
     record = FileSystems.join(output, RECORD)
     if FileSystems.exists(record):
         if not _is_record(record):
             raise ValueError(f"{record} is not an audit's; choose another --output")
-        files.append(record)
-    return files
+        notes.append(record)
+    return OutputFiles(
+        {
+            table: tuple(sorted(path for path in paths if parts[path] in committed))
+            for table, paths in tables.items()
+        },
+        tuple(sorted(orphans)),
+        tuple(sorted(notes)),
+    )
+
+
+def older_than(addresses: tuple[str, ...], seconds: float) -> set[str]:
+    """Those that were last written at least so long ago."""
+    found = [one for match in FileSystems.match(list(addresses)) for one in match.metadata_list]
+    return {one.path for one in found if one.last_updated_in_seconds < time.time() - seconds}

@@ -1,13 +1,14 @@
 """``run.json``: what an audit did, and the proof that no row was lost.
 
 Enters: the finished Beam result and the Parquet files. Leaves: :class:`RunRecord`, written
-beside the tables. Rows in come from the counters; tracks and errors are counted in the
-footers of the files that were written, not by the code that meant to write them.
+beside the tables. The pipeline counts what it read, skipped and committed; tracks and errors
+are counted again in the footers of the files, not by the code that meant to write them.
 """
 
 import json
 import platform
 from collections import Counter
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import asdict, dataclass
 from importlib.metadata import version
 from typing import Any
@@ -19,9 +20,10 @@ from apache_beam.metrics import MetricsFilter
 from apache_beam.metrics.metricbase import MetricName
 from apache_beam.runners.runner import PipelineResult
 
-from pipeline.run_files import RECORD
+from pipeline.run_files import RECORD, counts_address, record_address
+from transforms.commit_shards import TABLES, write_bytes
+from transforms.object_store import patiently
 from transforms.stage import NAMESPACE
-from transforms.write_parquet import TABLES
 
 PACKAGES = ("artifactnet", "apache-beam", "torch", "av", "soundfile", "numpy", "pyarrow")
 
@@ -44,16 +46,34 @@ class RunCounts:
 
 @dataclass(frozen=True)
 class RunRecord:
-    """Content of ``run.json``."""
+    """Content of ``run.json``.
+
+    Attributes:
+      run_id: of the run.
+      model_id: of the weights.
+      config_id: of everything else that decides a score.
+      started: UTC.
+      seconds: of wall time.
+      counts: rows.
+      continued: runs that lie in the output without a record, since they were killed, and how
+        many shards each had committed.
+      configuration: as asked for, secrets left out.
+      versions: of what decides a score.
+      metrics: counters and distributions of every stage.
+      rates: tracks and seconds of audio per second of wall time.
+    """
 
     run_id: str
     model_id: str
+    config_id: str
     started: str
     seconds: float
     counts: RunCounts
+    continued: dict[str, int]
     configuration: dict[str, Any]
     versions: dict[str, str]
     metrics: dict[str, Any]
+    rates: dict[str, float]
 
 
 def versions() -> dict[str, str]:
@@ -93,31 +113,39 @@ def table_files(output: str, table: str, run_id: str) -> list[str]:
     return sorted(found.path for found in FileSystems.match([pattern])[0].metadata_list)
 
 
+def _rows_of(path: str) -> int:
+    def count() -> int:
+        with FileSystems.open(path, compression_type=CompressionTypes.UNCOMPRESSED) as file:
+            return int(pq.ParquetFile(file).metadata.num_rows)
+
+    return patiently(count)
+
+
 def table_rows(output: str, table: str, run_id: str) -> int:
     """Rows of one table, from the footers of its files."""
-    rows = 0
-    for path in table_files(output, table, run_id):
-        with FileSystems.open(path, compression_type=CompressionTypes.UNCOMPRESSED) as file:
-            rows += pq.ParquetFile(file).metadata.num_rows
-    return rows
+    with ThreadPoolExecutor(16) as pool:
+        return sum(pool.map(_rows_of, table_files(output, table, run_id)))
 
 
-def count_rows(output: str, run_id: str, metrics: dict[str, Any]) -> RunCounts:
+def count_rows(output: str, run_id: str) -> RunCounts:
     """Counts of a finished run."""
     rows = {table: table_rows(output, table, run_id) for table in TABLES}
-    counters = metrics["counters"]
+    address = counts_address(output, run_id)
+    with FileSystems.open(address, compression_type=CompressionTypes.UNCOMPRESSED) as file:
+        counted = json.loads(file.read())
     return RunCounts(
-        rows_in=counters.get("rows_in", 0),
+        rows_in=counted["rows_in"],
         tracks=rows["tracks"],
         errors=rows["errors"],
-        skipped=counters.get("skipped", 0),
+        skipped=counted["skipped"],
         segments=rows["segments"],
     )
 
 
 def write_run_record(record: RunRecord, output: str) -> str:
-    """Write ``run.json`` and return its address."""
+    """Write the record of a run, and ``run.json``; returns the latter's address."""
+    content = (json.dumps(asdict(record), indent=2, default=str) + "\n").encode()
+    write_bytes(record_address(output, record.run_id), content)
     address = FileSystems.join(output, RECORD)
-    with FileSystems.create(address, "application/octet-stream") as file:
-        file.write((json.dumps(asdict(record), indent=2, default=str) + "\n").encode())
+    write_bytes(address, content)
     return address

@@ -23,6 +23,7 @@ from transforms.codec_roundtrip import BACKENDS, CodecBackend, CodecSpec, check_
 from transforms.decode import DecodeOptions, decode_row
 from transforms.detector_stages import DetectorOptions, detector_of, segment_stages
 from transforms.embedded_audio import EmbeddedAudioReader
+from transforms.object_store import s3_access
 from transforms.records import AuditedTrack, ErrorRow, ManifestRow, SegmentBatch
 from transforms.stage import StageMetrics, run_stage
 from transforms.verdict import audit_result
@@ -69,7 +70,10 @@ class ScoreRequest:
 
 def _json(result: AuditedTrack | ErrorRow) -> dict[str, Any]:
     if isinstance(result, ErrorRow):
-        return {"verdict": "error", **asdict(result)}
+        row = result.row
+        return {"verdict": "error", "track_id": row.track_id, "uri": row.uri} | asdict(
+            result.failure
+        )
     return {
         "track_id": result.track.row.track_id,
         "uri": result.track.row.uri,
@@ -82,8 +86,8 @@ def _json(result: AuditedTrack | ErrorRow) -> dict[str, Any]:
 
 def _line(result: AuditedTrack | ErrorRow) -> VerdictLine:
     if isinstance(result, ErrorRow):
-        note = f"{result.stage}: {result.message}"
-        return VerdictLine(result.track_id or "", "error", note=note)
+        note = f"{result.failure.stage}: {result.failure.message}"
+        return VerdictLine(result.row.track_id, "error", note=note)
     verdict = result.verdict
     return VerdictLine(
         result.track.row.track_id,
@@ -114,7 +118,7 @@ def print_scores(request: ScoreRequest, as_json: bool) -> int:
             for number, path in enumerate(request.files, start=1)
         ],
         detector_of(DetectorOptions(weights, device=request.device)),
-        DecodeOptions(request.segments),
+        DecodeOptions(request.segments, access=s3_access(PipelineOptions([]))),
         CodecOptions(request.codecs, request.codec_backend),
     )
     verdicts: Counter[str] = Counter()

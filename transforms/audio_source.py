@@ -1,22 +1,18 @@
 """Open the bytes of a track, wherever they lie.
 
 Enters: a :class:`~transforms.records.ManifestRow`. Leaves: a seekable binary file and the
-SHA-256 of its bytes. Local files are opened in place; objects are streamed to a temporary
-file that is gone after the track; bytes inside a Parquet manifest stay in memory.
+SHA-256 of its bytes where all of them were read. Local files are opened in place; of an
+object only the ranges come that the decoder asks for (:mod:`transforms.range_file`), of a
+small one everything; bytes inside a Parquet manifest stay in memory.
 """
 
 import hashlib
 import io
 import os
-import re
 import stat
-import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import BinaryIO, NamedTuple
-
-from apache_beam.io.filesystem import CompressionTypes
-from apache_beam.io.filesystems import FileSystems
 
 from transforms.audio_decoding import DecodeLimits
 from transforms.audio_errors import (
@@ -26,26 +22,38 @@ from transforms.audio_errors import (
     DecodeLimitError,
     EmptyAudioError,
 )
+from transforms.content_identity import object_facts, split_address
 from transforms.embedded_audio import EmbeddedAudioReader
+from transforms.object_store import S3Access, storage_error
+from transforms.range_file import RangeFile
 from transforms.records import ManifestRow
 
-NOT_FOUND = re.compile(r"\b404\b|not ?found", re.IGNORECASE)
-FORBIDDEN = re.compile(r"\b40[13]\b|forbidden|access ?denied", re.IGNORECASE)
-BLOCK = 1 << 20
-MEMORY_BYTES = 64 << 20
-"""An object up to this size stays in memory."""
+SMALL_BYTES = 512 << 10
+"""An object up to this size is fetched whole: one request costs less than several."""
+
+BUFFER_BYTES = 16 << 10
 
 
 class OpenAudio(NamedTuple):
-    """A seekable file at position 0, and the SHA-256 of its content in hexadecimal."""
+    """A file to decode.
+
+    Attributes:
+      file: seekable, at position 0.
+      sha256: of its content, hexadecimal; ``None`` where not all of it was read.
+      ranges: what fetches an object; ``None`` for other files.
+    """
 
     file: BinaryIO
-    sha256: str
+    sha256: str | None
+    ranges: RangeFile | None = None
 
 
 @contextmanager
 def open_audio(
-    row: ManifestRow, limits: DecodeLimits, embedded: EmbeddedAudioReader
+    row: ManifestRow,
+    limits: DecodeLimits,
+    embedded: EmbeddedAudioReader,
+    access: S3Access = S3Access(),  # noqa: B008 (a tuple)
 ) -> Iterator[OpenAudio]:
     """Open the audio of ``row``; it is closed, and a temporary file removed, on leaving.
 
@@ -59,8 +67,8 @@ def open_audio(
         _check_size(len(content), limits)
         yield OpenAudio(io.BytesIO(content), hashlib.sha256(content).hexdigest())
     elif "://" in row.uri:
-        with tempfile.SpooledTemporaryFile(MEMORY_BYTES) as file:
-            yield OpenAudio(file, _download(row.uri, file, limits))  # type: ignore[arg-type]
+        with _open_object(row.uri, limits, access) as ranges:
+            yield _opened(row.uri, ranges)
     else:
         with _open_local(row.uri, limits) as file:
             sha256 = hashlib.file_digest(file, "sha256").hexdigest()
@@ -96,32 +104,20 @@ def _open_local(path: str, limits: DecodeLimits) -> io.BufferedReader:
     return os.fdopen(descriptor, "rb")
 
 
-def _download(uri: str, target: BinaryIO, limits: DecodeLimits) -> str:
-    digest = hashlib.sha256()
-    size = 0
+def _open_object(uri: str, limits: DecodeLimits, access: S3Access) -> RangeFile:
+    _, bucket, name = split_address(uri)
+    store, facts = object_facts(uri, access)
+    _check_size(facts.size, limits)
+    return RangeFile(store, bucket, name, facts.size)
+
+
+def _opened(uri: str, ranges: RangeFile) -> OpenAudio:
+    if ranges.size > SMALL_BYTES:
+        return OpenAudio(io.BufferedReader(ranges, BUFFER_BYTES), None, ranges)
     try:
-        with FileSystems.open(uri, compression_type=CompressionTypes.UNCOMPRESSED) as source:
-            while block := source.read(BLOCK):
-                size += len(block)
-                if size > limits.max_bytes:
-                    break
-                digest.update(block)
-                target.write(block)
+        whole = ranges.fetch_whole()
     except Exception as error:  # storage clients raise classes of their own
-        raise _storage_error(uri, error) from error
-    _check_size(size, limits)
-    target.seek(0)
-    return digest.hexdigest()
-
-
-def _storage_error(
-    uri: str, error: Exception
-) -> AudioNotFoundError | AudioForbiddenError | AudioUnreachableError:
-    text = str(error).replace(uri, "")  # an address may hold a 404 of its own
-    code = getattr(error, "code", None)
-    said = "" if isinstance(code, int) else text
-    if isinstance(error, FileNotFoundError) or code == 404 or NOT_FOUND.search(said):
-        return AudioNotFoundError(f"no such object: {uri}")
-    if code in (401, 403) or FORBIDDEN.search(said):
-        return AudioForbiddenError(f"no permission to read {uri}")
-    return AudioUnreachableError(f"{uri}: {text.splitlines()[0] if text else repr(error)}")
+        raise storage_error(uri, error) from error
+    digest = hashlib.file_digest(whole, "sha256").hexdigest()  # type: ignore[arg-type]
+    whole.seek(0)
+    return OpenAudio(whole, digest, ranges)

@@ -9,16 +9,18 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 
 import apache_beam as beam
+from apache_beam.metrics import Metrics
 
 from models.config import ArtifactNetConfig
 from transforms.audio_decoding import DecodeLimits, decode_windows
 from transforms.audio_source import open_audio
 from transforms.detector_stages import DetectorOptions, detector_of
 from transforms.embedded_audio import EmbeddedAudioReader
+from transforms.object_store import S3Access
 from transforms.pyav_reader import PyAVReader
 from transforms.records import DecodedTrack, ManifestRow, StageFailure
 from transforms.soundfile_reader import SoundfileReader
-from transforms.stage import StageMetrics, failure
+from transforms.stage import NAMESPACE, StageMetrics, failure
 
 STAGE = "decode"
 READERS = (SoundfileReader, PyAVReader)
@@ -26,10 +28,17 @@ READERS = (SoundfileReader, PyAVReader)
 
 @dataclass(frozen=True)
 class DecodeOptions:
-    """``segments`` windows a track, evenly spaced (``None`` for all), within ``limits``."""
+    """How to decode.
+
+    Attributes:
+      segments: windows a track, evenly spaced; ``None`` for all.
+      limits: on bytes, time, length.
+      access: to S3.
+    """
 
     segments: int | None = 7
     limits: DecodeLimits = field(default_factory=DecodeLimits)
+    access: S3Access = field(default_factory=S3Access)
 
 
 def decode_row(
@@ -39,10 +48,12 @@ def decode_row(
     embedded: EmbeddedAudioReader,
 ) -> DecodedTrack:
     """Decode one track; what goes wrong is in the result."""
-    sha256 = None
+    if row.failure:
+        return DecodedTrack(row, None, row.failure)
+    sha256, ranges = None, None
     try:
-        with open_audio(row, options.limits, embedded) as opened:
-            sha256 = opened.sha256
+        with open_audio(row, options.limits, embedded, options.access) as opened:
+            sha256, ranges = opened.sha256, opened.ranges
             audio = decode_windows(
                 opened.file,
                 sample_rate=config.sample_rate,
@@ -52,8 +63,9 @@ def decode_row(
                 readers=READERS,
             )
     except Exception as error:  # one bad track must not fail the job
-        return DecodedTrack(row, sha256, failure(STAGE, row.track_id, error))
-    return DecodedTrack(row, sha256, audio)
+        problem = failure(STAGE, row.track_id, error)
+        return DecodedTrack(row, sha256, problem, ranges.fetched if ranges else 0)
+    return DecodedTrack(row, sha256, audio, ranges.fetched if ranges else 0)
 
 
 class DecodeDoFn(beam.DoFn):
@@ -63,6 +75,7 @@ class DecodeDoFn(beam.DoFn):
         self._options = options
         self._detector = detector
         self._metrics = StageMetrics(STAGE)
+        self._object_bytes = Metrics.counter(NAMESPACE, "object_bytes")
 
     def setup(self) -> None:
         """Make room for the reader of embedded audio, which keeps its place between rows."""
@@ -78,6 +91,7 @@ class DecodeDoFn(beam.DoFn):
             track = decode_row(
                 row, detector_of(self._detector).config, self._options, self._embedded
             )
+        self._object_bytes.inc(track.object_bytes)
         if isinstance(track.audio, StageFailure):
             self._metrics.failures.inc()
         yield track

@@ -218,7 +218,10 @@ def manifest_row(raw: RawRow, manifest: str, layout: ManifestLayout) -> Manifest
         embedded=embedded,
         carried=tuple((n, _fitting(n, values.get(n), kind)) for n, kind in layout.carried),
         other_columns=json.dumps(others, default=str) if others else "",
-        **{name: _text(values, name) for name in TEXT_COLUMNS},
+        label=_text(values, "label"),
+        generator=_text(values, "generator"),
+        source=_text(values, "source"),
+        bench_origin=_text(values, "bench_origin"),
     )
     texts = (row.track_id, row.uri, row.label, row.generator, row.source, row.bench_origin)
     for text in (*texts, *values, *(value for _, value in row.carried)):

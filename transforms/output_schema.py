@@ -6,7 +6,7 @@ one place where columns of ``tracks/``, ``segments/`` and ``errors/`` are named.
 
 import math
 from collections.abc import Iterator
-from dataclasses import asdict
+from dataclasses import asdict, dataclass
 from typing import Any
 
 import pyarrow as pa
@@ -30,8 +30,11 @@ TRACK_FIELDS = (
     pa.field("segments", pa.int32(), nullable=False),
     pa.field("threshold_real", pa.float64(), nullable=False),
     pa.field("threshold_ai", pa.float64(), nullable=False),
+    pa.field("run_id", pa.string(), nullable=False),
     pa.field("model_id", pa.string(), nullable=False),
-    pa.field("sha256", pa.string(), nullable=False),
+    pa.field("config_id", pa.string(), nullable=False),
+    pa.field("content_id", pa.string(), nullable=False),
+    pa.field("sha256", pa.string()),  # null where not all of an object was read
     pa.field("container", pa.string(), nullable=False),
     pa.field("codec", pa.string(), nullable=False),
     pa.field("sample_rate", pa.int32(), nullable=False),
@@ -48,6 +51,7 @@ TRACK_FIELDS = (
 SEGMENT_SCHEMA = pa.schema(
     [
         pa.field("track_id", pa.string(), nullable=False),
+        pa.field("run_id", pa.string(), nullable=False),
         pa.field("codec", pa.string(), nullable=False),
         pa.field("start", pa.float64(), nullable=False),
         pa.field("p_ai", pa.float32(), nullable=False),
@@ -64,6 +68,12 @@ ERROR_SCHEMA = pa.schema(
     [
         pa.field("track_id", pa.string()),
         pa.field("uri", pa.string()),
+        pa.field("manifest", pa.string(), nullable=False),
+        pa.field("line", pa.int64(), nullable=False),
+        pa.field("run_id", pa.string(), nullable=False),
+        pa.field("model_id", pa.string(), nullable=False),
+        pa.field("config_id", pa.string(), nullable=False),
+        pa.field("content_id", pa.string(), nullable=False),
         pa.field("stage", pa.string(), nullable=False),
         pa.field("error_class", pa.string(), nullable=False),
         pa.field("message", pa.string(), nullable=False),
@@ -91,13 +101,26 @@ def track_schema(layout: ManifestLayout) -> pa.Schema:
     return pa.schema([*TRACK_FIELDS, *carried])
 
 
-def track_record(
-    audited: AuditedTrack,
-    names: dict[str, str],
-    model_id: str,
-    threshold_real: float,
-    threshold_ai: float,
-) -> dict[str, Any]:
+@dataclass(frozen=True)
+class RunFacts:
+    """What is the same in every row of a run.
+
+    Attributes:
+      run_id: of the run.
+      model_id: of the weights.
+      config_id: of everything else that decides a score.
+      threshold_real: the verdict's lower threshold.
+      threshold_ai: its upper threshold.
+    """
+
+    run_id: str
+    model_id: str
+    config_id: str
+    threshold_real: float
+    threshold_ai: float
+
+
+def track_record(audited: AuditedTrack, names: dict[str, str], run: RunFacts) -> dict[str, Any]:
     """The row of ``tracks/``."""
     track, row, verdict = audited.track, audited.track.row, audited.verdict
     assert track.info is not None, "a scored track has been decoded"
@@ -110,9 +133,12 @@ def track_record(
         "codec_scores": [{"codec": c, "p_ai": score} for c, score in verdict.codec_scores],
         "codec_drift": verdict.codec_drift,
         "segments": len(audited.segments) // len(verdict.codec_scores),
-        "threshold_real": threshold_real,
-        "threshold_ai": threshold_ai,
-        "model_id": model_id,
+        "threshold_real": run.threshold_real,
+        "threshold_ai": run.threshold_ai,
+        "run_id": run.run_id,
+        "model_id": run.model_id,
+        "config_id": run.config_id,
+        "content_id": row.content_id,
         "sha256": track.sha256,
         **track.info._asdict(),
         "notes": list(track.notes),
@@ -125,7 +151,7 @@ def track_record(
     }
 
 
-def segment_records(audited: AuditedTrack) -> Iterator[dict[str, Any]]:
+def segment_records(audited: AuditedTrack, run: RunFacts) -> Iterator[dict[str, Any]]:
     """The rows of ``segments/``."""
     for segment in audited.segments:
         statistics = {
@@ -135,6 +161,7 @@ def segment_records(audited: AuditedTrack) -> Iterator[dict[str, Any]]:
         }
         yield {
             "track_id": audited.track.row.track_id,
+            "run_id": run.run_id,
             "codec": segment.codec,
             "start": segment.start,
             "p_ai": segment.p_ai,
@@ -143,9 +170,22 @@ def segment_records(audited: AuditedTrack) -> Iterator[dict[str, Any]]:
         }
 
 
-def error_record(error: ErrorRow) -> dict[str, Any]:
-    """The row of ``errors/``; what is no Unicode in a broken manifest is written as escapes."""
+def _readable(text: str) -> str:
+    """``text`` with what is no Unicode, out of a broken manifest, as escapes."""
+    return text.encode("utf-8", "backslashreplace").decode()
+
+
+def error_record(error: ErrorRow, run: RunFacts) -> dict[str, Any]:
+    """The row of ``errors/``."""
+    row = error.row
     return {
-        name: None if text is None else text.encode("utf-8", "backslashreplace").decode()
-        for name, text in asdict(error).items()
+        "track_id": _readable(row.track_id) or None,
+        "uri": _readable(row.uri) or None,
+        "manifest": _readable(row.manifest),
+        "line": row.line,
+        "run_id": run.run_id,
+        "model_id": run.model_id,
+        "config_id": run.config_id,
+        "content_id": _readable(row.content_id),
+        **{name: _readable(text) for name, text in asdict(error.failure).items()},
     }

@@ -1,34 +1,38 @@
 """Read the manifests of a catalogue.
 
-Enters: nothing (the addresses are arguments). Leaves: ``rows``, one
-:class:`~transforms.records.ManifestRow` per usable line with a ``track_id`` of its own, and
-``errors``, one :class:`~transforms.records.ErrorRow` per line that is malformed or repeats a
-``track_id`` (the first line keeps it). Lines go in; no line is lost.
+Enters: nothing (the addresses are arguments). Leaves: one
+:class:`~transforms.records.ManifestRow` per line. A line that is malformed is a row too, with
+the reason in ``failure``, and becomes an error row in the end. Lines go in; no line is lost.
 """
 
+import hashlib
 from collections.abc import Iterable, Iterator
-from typing import Literal, NamedTuple, TypeAlias
+from dataclasses import replace
 
 import apache_beam as beam
-from apache_beam.metrics import Metrics
-from apache_beam.typehints.decorators import no_annotations
 
-from transforms.audio_errors import DuplicateTrackError, ManifestRowError
+from transforms.audio_errors import ManifestRowError
 from transforms.manifest_format import read_rows
 from transforms.manifest_layout import ManifestLayout, manifest_row
-from transforms.records import ErrorRow, ManifestRow, RawRow
-from transforms.stage import NAMESPACE, StageMetrics
+from transforms.records import ManifestRow, RawRow, StageFailure
+from transforms.stage import StageMetrics
 
-ERRORS = "errors"
 STAGE = "manifest"
-ManifestErrorOutput: TypeAlias = beam.pvalue.TaggedOutput[Literal["errors"], ErrorRow]
 
 
-class ManifestRows(NamedTuple):
-    """The two outputs of :class:`ReadManifest`."""
+def failed_row(row: ManifestRow, error: Exception, message: str) -> ManifestRow:
+    """``row`` as one that can't be audited; its identity is that of the message."""
+    digest = hashlib.sha256(message.encode("utf-8", "backslashreplace")).hexdigest()[:16]
+    return replace(
+        row,
+        failure=StageFailure(STAGE, type(error).__name__, message),
+        content_id=f"line {row.line} {digest}",
+    )
 
-    rows: beam.PCollection[ManifestRow]
-    errors: beam.PCollection[ErrorRow]
+
+def line_key(row: ManifestRow) -> str:
+    """What tells a line from all others: its ``track_id``, or its place if it has none."""
+    return f"{row.manifest}\n{row.line}" if row.failure else row.track_id
 
 
 class ParseManifestDoFn(beam.DoFn):
@@ -36,12 +40,12 @@ class ParseManifestDoFn(beam.DoFn):
 
     def __init__(self, layout: ManifestLayout) -> None:
         self._layout = layout
-        self._rows = Metrics.counter(NAMESPACE, "rows_in")
         self._metrics = StageMetrics(STAGE)
 
-    def process(self, address: str) -> Iterator[ManifestRow | ManifestErrorOutput]:
-        """Yield the rows, and an error row for each line that isn't one."""
+    def process(self, address: str) -> Iterator[ManifestRow]:
+        """Yield a row per line."""
         rows = read_rows(address)
+        number = 0
         while True:
             try:
                 raw = next(rows, None)
@@ -51,84 +55,39 @@ class ParseManifestDoFn(beam.DoFn):
                 rows = iter(())
             if raw is None:
                 return
-            self._rows.inc()
+            number += 1
             with self._metrics.timed():
-                result = self._row(raw, address)
-            yield result
+                row = self._row(raw, address, number)
+            if row.failure:
+                self._metrics.failures.inc()
+            yield row
 
-    def _row(
-        self, raw: RawRow | ManifestRowError, address: str
-    ) -> ManifestRow | ManifestErrorOutput:
+    def _row(self, raw: RawRow | ManifestRowError, address: str, number: int) -> ManifestRow:
         if isinstance(raw, ManifestRowError):
-            self._metrics.failures.inc()
             text = str(raw)
-            return _error(None, None, raw, text if address in text else f"{address} {text}")
+            named = text if address in text else f"{address} {text}"
+            return failed_row(ManifestRow("", "", address, number), raw, named)
         try:
             return manifest_row(raw, address, self._layout)
         except ManifestRowError as error:
-            self._metrics.failures.inc()
-            named = (raw.values.get(name) for name in ("track_id", "uri"))
-            track_id, uri = (None if value is None else str(value) for value in named)
-            return _error(track_id, uri, error, f"{address} line {raw.line}: {error}")
-
-
-def _error(
-    track_id: str | None, uri: str | None, error: Exception, message: str
-) -> ManifestErrorOutput:
-    row = ErrorRow(track_id, uri, STAGE, type(error).__name__, message)
-    return beam.pvalue.TaggedOutput(ERRORS, row)
-
-
-class KeepFirstDoFn(beam.DoFn):
-    """Of the rows that share a ``track_id``, the first line stays."""
-
-    def __init__(self) -> None:
-        self._metrics = StageMetrics("deduplicate")
-
-    def process(
-        self, group: tuple[str, Iterable[ManifestRow]]
-    ) -> Iterator[ManifestRow | ManifestErrorOutput]:
-        """Yield the first row, and an error row for each other; the group is only streamed."""
-        with self._metrics.timed():
-            first = min(group[1], key=_place)
-        yield first
-        for row in group[1]:
-            if _place(row) != _place(first):
-                self._metrics.failures.inc()
-                message = (
-                    f"{row.manifest} line {row.line}: track_id {row.track_id!r} is taken by "
-                    f"{first.manifest} line {first.line}"
-                )
-                yield _error(row.track_id, row.uri, DuplicateTrackError(), message)
-
-
-def _place(row: ManifestRow) -> tuple[str, int]:
-    return row.manifest, row.line
+            track_id, uri = (str(raw.values.get(name) or "") for name in ("track_id", "uri"))
+            # Lines are counted here too, so that two lines never share a place.
+            row = ManifestRow(track_id, uri, address, number)
+            return failed_row(row, error, f"{address} line {raw.line}: {error}")
 
 
 class ReadManifest(beam.PTransform):
-    """Rows of every manifest, each ``track_id`` once."""
+    """A row per line of every manifest."""
 
     def __init__(self, addresses: Iterable[str], layout: ManifestLayout) -> None:
         super().__init__()
         self._addresses = sorted(addresses)
         self._layout = layout
 
-    @no_annotations  # of transforms with two outputs, Beam knows no type
-    def expand(self, begin: beam.pvalue.PBegin) -> ManifestRows:
-        """Read, then settle duplicates."""
-        parsed = (
+    def expand(self, begin: beam.pvalue.PBegin) -> beam.PCollection[ManifestRow]:
+        """Read."""
+        return (
             begin
             | "Manifests" >> beam.Create(self._addresses)
-            | "Parse"
-            >> beam.ParDo(ParseManifestDoFn(self._layout)).with_outputs(ERRORS, main="rows")
+            | "Parse" >> beam.ParDo(ParseManifestDoFn(self._layout))
         )
-        unique = (
-            parsed.rows
-            | "KeyByTrackId"
-            >> beam.WithKeys(lambda row: row.track_id).with_output_types(tuple[str, ManifestRow])
-            | "GroupByTrackId" >> beam.GroupByKey()
-            | "KeepFirst" >> beam.ParDo(KeepFirstDoFn()).with_outputs(ERRORS, main="rows")
-        )
-        errors = (parsed[ERRORS], unique[ERRORS]) | "ManifestErrors" >> beam.Flatten()
-        return ManifestRows(unique.rows, errors)

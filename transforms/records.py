@@ -1,10 +1,10 @@
 """What crosses the borders between stages.
 
-A track enters as a :class:`ManifestRow`, becomes a :class:`DecodedTrack`, travels from
-codec to CNN as :class:`SegmentBatch` elements, and leaves as one :class:`AuditedTrack`
-with its :class:`AuditedSegment` rows, or as one :class:`ErrorRow`. A failure does not jump
-out of the line: it rides along as a :class:`StageFailure` in place of the data, so that
-every track leaves at the same door, once.
+A line of a manifest enters as a :class:`ManifestRow`, becomes a :class:`DecodedTrack`, travels
+from codec to CNN as :class:`SegmentBatch` elements, and leaves as one :class:`AuditedTrack`
+or as one :class:`ErrorRow`, with its :class:`Shard`, the rows that are committed together. A
+failure does not jump out of the line: it rides along as a :class:`StageFailure` in place of
+the data, so that every line leaves at the same door, once.
 """
 
 from dataclasses import dataclass, replace
@@ -50,11 +50,39 @@ class EmbeddedAudio:
 
 
 @dataclass(frozen=True)
-class ManifestRow:
-    """One track of the catalogue.
+class StageFailure:
+    """Why a track can't be audited, and where that was found.
 
     Attributes:
-      track_id: unique in the manifest.
+      stage: that failed.
+      error_class: name of the exception's class.
+      message: for a person.
+    """
+
+    stage: str
+    error_class: str
+    message: str
+
+
+@dataclass(frozen=True)
+class Shard:
+    """Rows that are audited one after the other and committed together.
+
+    Attributes:
+      name: of it, part of its files' names.
+      rows: how many rows it has.
+    """
+
+    name: str = ""
+    rows: int = 0
+
+
+@dataclass(frozen=True)
+class ManifestRow:
+    """One track of the catalogue, or a line that should have been one.
+
+    Attributes:
+      track_id: unique in the manifest; may be empty where ``failure`` is set.
       uri: absolute path or object address; names the bytes in messages too.
       manifest: file that lists the track.
       line: its line there (for Parquet its row), from 1.
@@ -65,6 +93,10 @@ class ManifestRow:
       bench_origin: split of a benchmark.
       carried: every other column, name and value, in the order of the manifest's layout.
       other_columns: JSON of columns that the layout does not know; empty for none.
+      content_id: identity of the audio, see :mod:`transforms.content_identity`; of a line that
+        is no row, of its failure; empty where nobody knows.
+      failure: why there is nothing to decode.
+      shard: to which the row belongs.
     """
 
     track_id: str
@@ -78,24 +110,26 @@ class ManifestRow:
     bench_origin: str | None = None
     carried: tuple[tuple[str, Any], ...] = ()
     other_columns: str = ""
-
-
-@dataclass(frozen=True)
-class StageFailure:
-    """Why a track can't be audited, and where that was found."""
-
-    stage: str
-    error_class: str
-    message: str
+    content_id: str = ""
+    failure: StageFailure | None = None
+    shard: Shard = Shard()
 
 
 @dataclass(frozen=True)
 class DecodedTrack:
-    """A row with its audio; ``sha256`` is of the whole file, hexadecimal."""
+    """A row with its audio.
+
+    Attributes:
+      row: the row.
+      sha256: of the whole file, hexadecimal; ``None`` where not all of it was read.
+      audio: windows, or why there are none.
+      object_bytes: transferred from an object store.
+    """
 
     row: ManifestRow
     sha256: str | None
     audio: DecodedAudio | StageFailure
+    object_bytes: int = 0
 
 
 @dataclass(frozen=True)
@@ -210,8 +244,5 @@ class AuditedTrack:
 class ErrorRow:
     """A row of ``errors/``: a track, or a manifest line, that got no verdict."""
 
-    track_id: str | None
-    uri: str | None
-    stage: str
-    error_class: str
-    message: str
+    row: ManifestRow
+    failure: StageFailure

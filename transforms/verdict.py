@@ -1,8 +1,7 @@
 """Verdict stage: the batches of a track come together and leave as one result.
 
-Enters: ``SegmentBatch[SegmentScores]``. Leaves: :class:`~transforms.records.AuditedTrack` on
-the main output and :class:`~transforms.records.ErrorRow` on the output ``errors``; one of the
-two for every track.
+Enters: ``SegmentBatch[SegmentScores]``. Leaves: one :class:`~transforms.records.AuditedTrack` or
+:class:`~transforms.records.ErrorRow` for every row.
 
 The batches of a track are made by one element of the codec stage, to which this stage is
 fused, so they all reach the same instance within one bundle and no shuffle is needed to
@@ -10,8 +9,8 @@ gather them. A runner that broke the fusion would leave a track incomplete at th
 bundle; that fails the bundle loudly, so that no track is lost.
 """
 
+import logging
 from collections.abc import Iterator
-from typing import Literal, TypeAlias
 
 import apache_beam as beam
 from apache_beam.metrics import Metrics
@@ -28,8 +27,7 @@ from transforms.records import (
 from transforms.stage import NAMESPACE, StageMetrics, failure
 from transforms.verdict_rule import judge
 
-ERRORS = "errors"
-ErrorOutput: TypeAlias = beam.pvalue.TaggedOutput[Literal["errors"], ErrorRow]
+logger = logging.getLogger(__name__)
 
 
 def scored_segments(batch: SegmentBatch, scores: SegmentScores) -> Iterator[ScoredSegment]:
@@ -62,9 +60,7 @@ def audit_result(
             return AuditedTrack(track, verdict, tuple(segments))
         except Exception as error:  # one bad track must not fail the job
             problem = failure("verdict", track.row.track_id, error)
-    return ErrorRow(
-        track.row.track_id, track.row.uri, problem.stage, problem.error_class, problem.message
-    )
+    return ErrorRow(track.row, problem)
 
 
 class VerdictDoFn(beam.DoFn):
@@ -76,29 +72,30 @@ class VerdictDoFn(beam.DoFn):
         self._tracks = Metrics.counter(NAMESPACE, "tracks")
         self._errors = Metrics.counter(NAMESPACE, "errors")
         self._audio_seconds = Metrics.counter(NAMESPACE, "audio_seconds")
-        self._waiting: dict[str, list[SegmentBatch]] = {}
+        self._waiting: dict[tuple[str, int], list[SegmentBatch]] = {}
 
     def start_bundle(self) -> None:
         """Begin with nothing: a bundle that failed may have left batches behind."""
         self._waiting = {}
 
-    def process(self, element: SegmentBatch) -> Iterator[AuditedTrack | ErrorOutput]:
-        """Keep a batch; with the last one of its track, yield the result."""
-        batches = self._waiting.setdefault(element.track.row.track_id, [])
+    def process(self, element: SegmentBatch) -> Iterator[AuditedTrack | ErrorRow]:
+        """Keep a batch; with the last one of its row, yield the result."""
+        line = (element.track.row.manifest, element.track.row.line)
+        batches = self._waiting.setdefault(line, [])
         batches.append(element)
         if len(batches) < element.parts:
             return
-        del self._waiting[element.track.row.track_id]
+        del self._waiting[line]
         config = detector_of(self._options).config
         with self._metrics.timed():
             result = audit_result(batches, config.threshold_real, config.threshold_ai)
         if isinstance(result, ErrorRow):
             self._errors.inc()
-            yield beam.pvalue.TaggedOutput(ERRORS, result)
+            logger.info("track %s: %s", result.row.track_id, result.failure.message)
         else:
             self._tracks.inc()
             self._audio_seconds.inc(round(len(result.segments) * config.segment_seconds))
-            yield result
+        yield result
 
     def finish_bundle(self) -> None:
         """Check that no track is left half-way.
@@ -107,8 +104,9 @@ class VerdictDoFn(beam.DoFn):
           RuntimeError: batches are missing, which a fused stage can't do.
         """
         if self._waiting:
-            track_id, batches = next(iter(self._waiting.items()))
+            batches = next(iter(self._waiting.values()))
             raise RuntimeError(
-                f"track {track_id}: {len(batches)} of {batches[0].parts} batches reached the "
+                f"track {batches[0].track.row.track_id}: {len(batches)} of {batches[0].parts} "
+                "batches reached the "
                 "verdict; the runner must keep the stages from decode to verdict fused"
             )

@@ -12,7 +12,8 @@ from pathlib import Path
 import numpy as np
 
 from models.config import ArtifactNetConfig
-from pipeline.audit import AuditRequest, run_audit
+from pipeline.audit import run_audit
+from pipeline.audit_request import AuditRequest
 from pipeline.bench.audited import BenchTracks, read_bench_tracks
 from pipeline.bench.controls import ControlFeatures, control_features, control_scores
 from pipeline.bench.plots import plot_drift, plot_reliability, plot_roc, plot_sources
@@ -23,6 +24,8 @@ from pipeline.bench.statistics import expected_calibration_error, measure
 from pipeline.bench.unseen_report import DETECTOR
 from pipeline.catalogue import find_files
 from pipeline.local_runner import usable_cores
+from pipeline.output_folder import OutputError
+from pipeline.run_files import output_files
 from transforms.audio_errors import ManifestRowError
 from transforms.codec_roundtrip import CodecSpec, parse_codecs
 from transforms.decode import DecodeOptions, decode_row
@@ -149,6 +152,8 @@ def run_bench(request: BenchRequest) -> BenchReport:
         raise ValueError(f"{request.output}: the report goes to a local folder")
     output = Path(request.output)
     audit = output / "audit"
+    if not request.overwrite and output_files(str(audit.absolute())).holds_audit:
+        raise OutputError(f"{audit} already holds an audit: replace it with --overwrite")
     catalogue = request.manifest
     absent: tuple[str, ...] = ()
     if published := is_published_layout(request.manifest):

@@ -16,7 +16,8 @@ from numpy.typing import NDArray
 from rich.progress import track as progress
 
 from models.config import ArtifactNetConfig
-from pipeline.audit import AuditRequest, run_audit
+from pipeline.audit import run_audit
+from pipeline.audit_request import AuditRequest
 from pipeline.bench.audited import BenchTracks, read_bench_tracks
 from pipeline.bench.common_channel import CODEC, common_level
 from pipeline.bench.controls import ControlFeatures, control_scores

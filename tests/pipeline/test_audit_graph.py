@@ -7,21 +7,26 @@ from apache_beam.portability import common_urns
 from apache_beam.runners.portability.fn_api_runner import translations
 
 from pipeline.audit_graph import AuditOptions, build_audit
+from transforms.commit_shards import OutputOptions
 from transforms.detector_stages import DetectorOptions
 from transforms.manifest_layout import ManifestLayout
-from transforms.write_parquet import OutputOptions
+from transforms.output_schema import RunFacts
 
 SHUFFLES = {
     common_urns.primitives.GROUP_BY_KEY.urn,
     common_urns.composites.RESHUFFLE.urn,
     common_urns.combine_components.COMBINE_PER_KEY_MERGE_ACCUMULATORS.urn,
 }
-FUSED = ("Decode", "Codec", "Stft", "Residual", "Hpss", "Features", "Classify", "Verdict")
+FUSED = (
+    *("Decode", "Codec", "Stft", "Residual", "Hpss", "Features", "Classify", "Verdict", "Commit"),
+)
 
 
 def audit_proto(tmp_path: Path, tiny_weights: Path):
-    output = OutputOptions(str(tmp_path), "run", ManifestLayout(), "id", 0.5, 0.5)
-    options = AuditOptions(("m.jsonl",), output, DetectorOptions(tiny_weights))
+    output = OutputOptions(str(tmp_path), ManifestLayout(), RunFacts("run", "id", "c", 0.5, 0.5))
+    options = AuditOptions(
+        ("m.jsonl",), output, f"{tmp_path}/counts.json", detector=DetectorOptions(tiny_weights)
+    )
     pipeline = beam.Pipeline("FnApiRunner")
     build_audit(pipeline, options)
     return pipeline.to_runner_api()
@@ -35,12 +40,12 @@ def leaves(proto) -> dict:
     }
 
 
-def test_no_shuffle_between_decode_and_verdict(tmp_path: Path, tiny_weights: Path) -> None:
+def test_no_shuffle_between_decode_and_commit(tmp_path: Path, tiny_weights: Path) -> None:
     found = leaves(audit_proto(tmp_path, tiny_weights))
     producer = {out: name for name, t in found.items() for out in t.outputs.values()}
-    (verdict,) = [name for name in found if name.startswith("ScoreTracks/Verdict")]
-    (decode,) = [name for name in found if name.startswith("ScoreTracks/Decode")]
-    on_the_way, queue = set(), [verdict]
+    (commit,) = [name for name in found if name.startswith("AuditRows/Commit")]
+    (decode,) = [name for name in found if name.startswith("AuditRows/Decode")]
+    on_the_way, queue = set(), [commit]
     while queue:
         name = queue.pop()
         on_the_way.add(name)
@@ -50,29 +55,27 @@ def test_no_shuffle_between_decode_and_verdict(tmp_path: Path, tiny_weights: Pat
     assert len(on_the_way) >= len(FUSED)
     for name in on_the_way:
         assert found[name].spec.urn not in SHUFFLES, name
-        assert name.startswith("ScoreTracks/"), f"{name} does not belong between the two"
+        assert name.startswith("AuditRows/"), f"{name} does not belong between the two"
 
 
 def test_rows_are_shuffled_before_they_are_decoded(tmp_path: Path, tiny_weights: Path) -> None:
     found = leaves(audit_proto(tmp_path, tiny_weights))
     shuffles = [name for name, t in found.items() if t.spec.urn in SHUFFLES]
-    assert any(name.startswith("ReadManifest/") for name in shuffles)
-    assert any(name.startswith("SpreadRows/") for name in shuffles)
+    assert any(name.startswith("SettleRows/") for name in shuffles)
+    assert any(name.startswith("ShardRows/") for name in shuffles)
 
 
-def test_a_runner_fuses_decode_to_verdict_into_one_stage(
-    tmp_path: Path, tiny_weights: Path
-) -> None:
+def test_a_runner_fuses_decode_to_commit_into_one_stage(tmp_path: Path, tiny_weights: Path) -> None:
     _, stages = translations.create_and_optimize_stages(
         audit_proto(tmp_path, tiny_weights),
         phases=translations.standard_optimize_phases(),
         known_runner_urns=frozenset(SHUFFLES),
     )
-    wanted = {f"ScoreTracks/{name}" for name in FUSED}
+    wanted = {f"AuditRows/{name}" for name in FUSED}
     scoring = [
         stage
         for stage in stages
-        if any(t.unique_name.startswith("ScoreTracks/") for t in stage.transforms)
+        if any(t.unique_name.startswith("AuditRows/") for t in stage.transforms)
     ]
     assert len(scoring) == 1
     names = {"/".join(t.unique_name.split("/")[:2]) for t in scoring[0].transforms}

@@ -78,7 +78,7 @@ def test_nothing_of_use_there(tmp_path: Path) -> None:
 
 
 def test_earlier_results_are_no_part_of_the_catalogue(tmp_path: Path) -> None:
-    table = "errors-20261124T083627-30be1d-00000-of-00001.parquet"
+    table = "errors-20261124T083627-30be1d-0123456789ab.parquet"
     for name in ("m.jsonl", f"out/errors/{table}", "manifest-20261124T083627-30be1d.jsonl"):
         (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
         (tmp_path / name).touch()

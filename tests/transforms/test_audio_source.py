@@ -4,15 +4,11 @@ from pathlib import Path
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
-from apache_beam.io.filesystem import BeamIOError
-from apache_beam.io.filesystems import FileSystems
 
 from transforms.audio_decoding import DecodeLimits
 from transforms.audio_errors import (
-    AudioForbiddenError,
     AudioNotFoundError,
     AudioUnreachableError,
-    DecodeLimitError,
 )
 from transforms.audio_source import open_audio
 from transforms.embedded_audio import EmbeddedAudioReader
@@ -29,57 +25,6 @@ def test_local_file_and_its_hash(tmp_path: Path) -> None:
         assert opened.file.read() == b"abc" * 1000
         assert opened.sha256 == hashlib.sha256(b"abc" * 1000).hexdigest()
     assert opened.file.closed
-
-
-class FakeObjects:
-    """Stands in for an object store."""
-
-    def __init__(self, outcome: bytes | Exception) -> None:
-        self.outcome = outcome
-
-    def __call__(self, path: str, **_: object):
-        import io
-
-        if isinstance(self.outcome, Exception):
-            raise self.outcome
-        return io.BytesIO(self.outcome)
-
-
-def test_object_is_copied_and_hashed(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(FileSystems, "open", FakeObjects(b"xyz"))
-    with open_audio(row("gs://b/a.mp3"), DecodeLimits(), EmbeddedAudioReader()) as opened:
-        assert opened.file.read() == b"xyz"
-        assert opened.sha256 == hashlib.sha256(b"xyz").hexdigest()
-
-
-@pytest.mark.parametrize(
-    ("problem", "error"),
-    [
-        (BeamIOError("Open failed", {"gs://b/a": "HttpError 404 Not Found"}), AudioNotFoundError),
-        (FileNotFoundError("gs://b/a"), AudioNotFoundError),
-        (BeamIOError("403 Forbidden"), AudioForbiddenError),
-        (OSError("connection reset by peer"), AudioUnreachableError),
-        (ValueError("Unable to get filesystem from specified path"), AudioUnreachableError),
-    ],
-)
-def test_object_errors(
-    monkeypatch: pytest.MonkeyPatch, problem: Exception, error: type[Exception]
-) -> None:
-    monkeypatch.setattr(FileSystems, "open", FakeObjects(problem))
-    with (
-        pytest.raises(error, match="gs://b/a"),
-        open_audio(row("gs://b/a"), DecodeLimits(), EmbeddedAudioReader()),
-    ):
-        pass
-
-
-def test_object_larger_than_allowed(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(FileSystems, "open", FakeObjects(b"x" * 2_000_000))
-    with (
-        pytest.raises(DecodeLimitError),
-        open_audio(row("gs://b/a"), DecodeLimits(max_bytes=10), EmbeddedAudioReader()),
-    ):
-        pass
 
 
 @pytest.fixture

@@ -11,7 +11,8 @@ from onnx import TensorProto, helper
 from models.artifactnet import load_detector
 from models.onnx_export import export_onnx, with_thresholds
 from models.safetensors_io import WeightsError
-from pipeline.audit import AuditRequest, run_audit
+from pipeline.audit import run_audit
+from pipeline.audit_request import AuditRequest
 from pipeline.audit_results import read_results
 from tests.conftest import SAMPLES, music
 from transforms.onnx_detector import OnnxDetector

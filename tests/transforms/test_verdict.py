@@ -1,6 +1,5 @@
 import numpy as np
 import pytest
-from apache_beam.pvalue import TaggedOutput
 
 from transforms.audio_decoding import AudioInfo
 from transforms.detector_stages import DetectorOptions
@@ -82,7 +81,7 @@ def test_a_failure_in_one_batch_is_one_error_for_the_track() -> None:
     failed = StageFailure("hpss", "OutOfMemoryError", "no room")
     later = StageFailure("classify", "ValueError", "other")
     result = audit_result([batch(0, 3, [0.9]), batch(2, 3, later), batch(1, 3, failed)], 0.3, 0.8)
-    assert result == ErrorRow("t", "/t.wav", "hpss", "OutOfMemoryError", "no room")
+    assert result == ErrorRow(FACTS.row, failed)
 
 
 def run_do_fn(batches, tiny_weights):
@@ -107,7 +106,7 @@ def test_do_fn_fails_the_bundle_rather_than_lose_a_track(tiny_weights) -> None:
     do_fn.finish_bundle()
 
 
-def test_do_fn_sends_errors_to_their_own_output(tiny_weights) -> None:
-    (output,), _ = run_do_fn([batch(0, 1, StageFailure("decode", "X", "y"))], tiny_weights)
-    assert isinstance(output, TaggedOutput)
-    assert output.tag == "errors"
+def test_a_failed_row_leaves_at_once(tiny_weights) -> None:
+    failed = StageFailure("decode", "X", "y")
+    outputs, _ = run_do_fn([batch(0, 1, failed)], tiny_weights)
+    assert outputs == [ErrorRow(FACTS.row, failed)]

@@ -1,0 +1,185 @@
+"""Commit the results of a shard.
+
+Enters: :class:`~transforms.records.AuditedTrack` and :class:`~transforms.records.ErrorRow`.
+Leaves: a :class:`ShardCommit` for every shard whose three Parquet files lie in the output.
+The file of ``tracks/`` is written last, even if it has no row: a shard is done when it is
+there. Names follow from run and shard, so a runner that repeats a bundle writes the same
+files again, and nothing twice. A local file gets a temporary name and is renamed; an object
+appears when its upload is complete.
+"""
+
+import io
+import os
+import uuid
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import NamedTuple
+
+import apache_beam as beam
+import pyarrow as pa
+import pyarrow.parquet as pq
+from apache_beam.io.filesystem import CompressionTypes
+from apache_beam.io.filesystems import FileSystems
+
+from transforms.manifest_layout import ManifestLayout
+from transforms.object_store import patiently
+from transforms.output_schema import (
+    ERROR_SCHEMA,
+    SEGMENT_SCHEMA,
+    RunFacts,
+    carried_names,
+    error_record,
+    segment_records,
+    track_record,
+    track_schema,
+)
+from transforms.records import AuditedTrack, ErrorRow, Shard
+from transforms.stage import StageMetrics
+
+TABLES = ("segments", "errors", "tracks")
+"""In the order in which they are committed."""
+
+PARTIAL = ".partial"
+
+
+class ShardCommit(NamedTuple):
+    """Rows of one shard, by table."""
+
+    tracks: int
+    errors: int
+    segments: int
+
+
+@dataclass(frozen=True)
+class OutputOptions:
+    """Where results go and what is the same in all of them.
+
+    Attributes:
+      folder: any filesystem that Beam knows.
+      layout: columns carried from the manifest.
+      run: facts of the run.
+      owner: process id, on this machine, of who runs the audit; 0 for another machine. What
+        outlives its owner must not write.
+    """
+
+    folder: str
+    layout: ManifestLayout
+    run: RunFacts
+    owner: int = 0
+
+
+def table_file(folder: str, table: str, run_id: str, part: str) -> str:
+    """Address of one file of a table."""
+    return FileSystems.join(folder, table, f"{table}-{run_id}-{part}.parquet")
+
+
+def write_bytes(address: str, content: bytes) -> None:
+    """Write a file so that a reader sees all of it or nothing."""
+    if "://" in address:
+        patiently(lambda: _upload(address, content))
+        return
+    path = Path(address)
+    path.parent.mkdir(parents=True, exist_ok=True)
+    partial = path.with_name(f"{path.name}.{uuid.uuid4().hex}{PARTIAL}")
+    try:
+        with partial.open("wb") as file:
+            file.write(content)
+            file.flush()
+            os.fsync(file.fileno())
+        partial.replace(path)
+    finally:
+        partial.unlink(missing_ok=True)
+
+
+def _upload(address: str, content: bytes) -> None:
+    with FileSystems.create(
+        address, "application/octet-stream", compression_type=CompressionTypes.UNCOMPRESSED
+    ) as file:
+        file.write(content)
+
+
+def parquet_bytes(rows: list[dict], schema: pa.Schema) -> bytes:
+    """A Parquet file, zstd-compressed."""
+    buffer = io.BytesIO()
+    pq.write_table(pa.Table.from_pylist(rows, schema), buffer, compression="zstd")
+    return buffer.getvalue()
+
+
+class CommitShardsDoFn(beam.DoFn):
+    """Gathers the rows of each shard, which all reach the same instance, and writes them."""
+
+    def __init__(self, options: OutputOptions) -> None:
+        self._options = options
+        self._metrics = StageMetrics("commit")
+        self._waiting: dict[str, list[AuditedTrack | ErrorRow]] = {}
+
+    def start_bundle(self) -> None:
+        """Begin with nothing: a bundle that failed may have left rows behind."""
+        self._waiting = {}
+
+    def process(self, result: AuditedTrack | ErrorRow) -> Iterator[ShardCommit]:
+        """Keep a result; with the last one of its shard, write and yield the commit."""
+        shard = _shard(result)
+        results = self._waiting.setdefault(shard.name, [])
+        results.append(result)
+        if len(results) < shard.rows:
+            return
+        del self._waiting[shard.name]
+        with self._metrics.timed():
+            commit = self._commit(shard.name, results)
+        yield commit
+
+    def _commit(self, part: str, results: list[AuditedTrack | ErrorRow]) -> ShardCommit:
+        options, run = self._options, self._options.run
+        audited = [one for one in results if isinstance(one, AuditedTrack)]
+        failed = [one for one in results if isinstance(one, ErrorRow)]
+        names = carried_names(options.layout)
+        rows = {
+            "segments": [row for one in audited for row in segment_records(one, run)],
+            "errors": [error_record(one, run) for one in failed],
+            "tracks": [track_record(one, names, run) for one in audited],
+        }
+        schemas = {
+            "segments": SEGMENT_SCHEMA,
+            "errors": ERROR_SCHEMA,
+            "tracks": track_schema(options.layout),
+        }
+        contents = {
+            table: parquet_bytes(rows[table], schemas[table])
+            for table in TABLES
+            if rows[table] or table == "tracks"
+        }
+        for table, content in contents.items():
+            if options.owner and not _alive(options.owner):
+                raise RuntimeError("whoever started this audit is gone; nothing more is written")
+            write_bytes(table_file(options.folder, table, run.run_id, part), content)
+        return ShardCommit(len(rows["tracks"]), len(rows["errors"]), len(rows["segments"]))
+
+    def finish_bundle(self) -> None:
+        """Check that no shard is left half-way.
+
+        Raises:
+          RuntimeError: rows are missing, which a fused stage can't do.
+        """
+        if self._waiting:
+            name, results = next(iter(self._waiting.items()))
+            raise RuntimeError(
+                f"shard {name}: {len(results)} of {_shard(results[0]).rows} rows came; the "
+                "runner must keep the stages from shard to commit fused"
+            )
+
+
+def _alive(process: int) -> bool:
+    try:
+        os.kill(process, 0)
+    except ProcessLookupError:
+        return False
+    except PermissionError:
+        return True
+    return True
+
+
+def _shard(result: AuditedTrack | ErrorRow) -> Shard:
+    row = result.row if isinstance(result, ErrorRow) else result.track.row
+    return row.shard

@@ -1,0 +1,86 @@
+"""What identifies the content of a track without reading it.
+
+Enters: a :class:`~transforms.records.ManifestRow`. Leaves: a text that changes when the
+content does: size and time of change of a local file, ETag or generation of an object, for
+audio inside a manifest the manifest's identity and the row. What was audited under the same
+identity, by the same model and configuration, need not be audited again.
+"""
+
+import stat
+from functools import lru_cache
+from pathlib import Path
+
+from transforms.audio_errors import AudioForbiddenError, AudioNotFoundError, AudioUnreachableError
+from transforms.object_store import (
+    ObjectFacts,
+    ObjectStore,
+    S3Access,
+    patiently,
+    storage_error,
+    store_of,
+)
+from transforms.records import ManifestRow
+
+
+def split_address(uri: str) -> tuple[str, str, str]:
+    """Scheme, bucket and name of ``scheme://bucket/name``."""
+    scheme, _, rest = uri.partition("://")
+    bucket, _, name = rest.partition("/")
+    return scheme, bucket, name
+
+
+def object_facts(uri: str, access: S3Access) -> tuple[ObjectStore, ObjectFacts]:
+    """The store of an object, and what it says of it.
+
+    Raises:
+      AudioNotFoundError, AudioForbiddenError, AudioUnreachableError: by what went wrong.
+    """
+    scheme, bucket, name = split_address(uri)
+    try:
+        store = store_of(scheme, access)
+        return store, patiently(lambda: store.facts(bucket, name))
+    except Exception as error:  # storage clients raise classes of their own
+        raise storage_error(uri, error) from error
+
+
+def _local(path: str) -> str:
+    try:
+        status = Path(path).stat()
+    except (FileNotFoundError, NotADirectoryError, ValueError) as error:
+        raise AudioNotFoundError(f"no such file: {path}") from error
+    except PermissionError as error:
+        raise AudioForbiddenError(f"no permission to read {path}") from error
+    except OSError as error:
+        raise AudioUnreachableError(f"{path}: {error.strerror}") from error
+    if not stat.S_ISREG(status.st_mode):
+        raise AudioNotFoundError(f"not a file: {path}")
+    return f"size {status.st_size} changed {status.st_mtime_ns}"
+
+
+def identity(address: str, access: S3Access) -> str:
+    """Identity of a local file or an object.
+
+    Raises:
+      AudioNotFoundError, AudioForbiddenError, AudioUnreachableError: by what went wrong.
+    """
+    if "://" not in address:
+        return _local(address)
+    return object_facts(address, access)[1].identity
+
+
+@lru_cache(maxsize=64)
+def _of_manifest(address: str, access: S3Access, job: str) -> str:
+    del job  # a manifest is looked at once a job, not once a row
+    return identity(address, access)
+
+
+def content_id(row: ManifestRow, access: S3Access, job: str) -> str:
+    """Identity of the audio of ``row``; ``job`` is the id of the run that asks.
+
+    Raises:
+      AudioNotFoundError, AudioForbiddenError, AudioUnreachableError: by what went wrong.
+    """
+    if row.embedded is None:
+        return identity(row.uri, access)
+    place = f"row group {row.embedded.row_group} row {row.embedded.row}"
+    return f"{_of_manifest(row.embedded.manifest, access, job)} {place}"

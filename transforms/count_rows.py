@@ -1,0 +1,62 @@
+"""Count what went in and what came out, as data and not as metrics.
+
+Enters: the collections to count. Leaves: one JSON file with a number for each name. Metrics
+count an element again when a runner repeats a bundle; collections hold every element once,
+so these numbers are exact on every engine.
+"""
+
+import json
+from collections.abc import Iterable
+
+import apache_beam as beam
+from apache_beam.typehints.decorators import no_annotations
+
+from transforms.commit_shards import ShardCommit, write_bytes
+from transforms.stage import StageMetrics
+
+
+def commit_counts(commit: ShardCommit) -> Iterable[tuple[str, int]]:
+    """``(table, rows)`` of a commit, and the commit itself."""
+    return [*commit._asdict().items(), ("shards", 1)]
+
+
+class WriteCountsDoFn(beam.DoFn):
+    """Writes the counts to ``address``."""
+
+    def __init__(self, address: str) -> None:
+        self._address = address
+        self._metrics = StageMetrics("count_rows")
+
+    def process(self, counts: dict[str, int]) -> None:
+        """Write."""
+        with self._metrics.timed():
+            write_bytes(self._address, (json.dumps(counts) + "\n").encode())
+
+
+class CountRows(beam.PTransform):
+    """Counts rows that came in, rows that were skipped, and rows that were committed.
+
+    Takes ``{"rows_in": rows, "skipped": rows, "commits": PCollection[ShardCommit]}``.
+    """
+
+    def __init__(self, address: str) -> None:
+        super().__init__()
+        self._address = address
+
+    @no_annotations  # of transforms with several inputs, Beam knows no type
+    def expand(self, inputs: dict[str, beam.PCollection]) -> None:
+        """Add up, then write."""
+        pairs = [
+            inputs[name]
+            | f"Count_{name}" >> beam.combiners.Count.Globally()
+            | f"Name_{name}" >> beam.Map(lambda count, name=name: (name, count))
+            for name in ("rows_in", "skipped")
+        ]
+        pairs.append(inputs["commits"] | "CommitCounts" >> beam.FlatMap(commit_counts))
+        _ = (
+            pairs
+            | beam.Flatten()
+            | "Add" >> beam.CombinePerKey(sum)
+            | "AsDict" >> beam.combiners.ToDict()
+            | "WriteCounts" >> beam.ParDo(WriteCountsDoFn(self._address))
+        )

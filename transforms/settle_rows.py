@@ -1,0 +1,124 @@
+"""Settle which rows are to be audited.
+
+Enters: :class:`~transforms.records.ManifestRow`, and what earlier audits have done. Leaves:
+every line that is still to do, with the identity of its content; on the output ``skipped``
+one element for each that was audited before. Of lines with one ``track_id`` the first stays,
+the others are failures.
+"""
+
+from collections.abc import Iterable, Iterator
+from dataclasses import replace
+from typing import Literal, NamedTuple, TypeAlias
+
+import apache_beam as beam
+from apache_beam.typehints.decorators import no_annotations
+
+from transforms.audio_errors import (
+    AudioForbiddenError,
+    AudioNotFoundError,
+    AuditError,
+    DuplicateTrackError,
+)
+from transforms.content_identity import content_id
+from transforms.object_store import S3Access
+from transforms.read_manifest import failed_row, line_key
+from transforms.records import ManifestRow, StageFailure
+from transforms.stage import StageMetrics
+
+SKIPPED = "skipped"
+STAGE = "identify"
+SkippedOutput: TypeAlias = beam.pvalue.TaggedOutput[Literal["skipped"], str]
+LASTING = {AudioNotFoundError: "absent", AudioForbiddenError: "forbidden"}
+"""Failures that are looked at again every time, but reported once."""
+
+
+class SettledRows(NamedTuple):
+    """The two outputs of :class:`SettleRows`."""
+
+    rows: beam.PCollection[ManifestRow]
+    skipped: beam.PCollection[str]
+
+
+def identified(row: ManifestRow, access: S3Access, job: str) -> ManifestRow:
+    """``row`` with the identity of its content, or with the failure to find it."""
+    try:
+        return replace(row, content_id=content_id(row, access, job))
+    except AuditError as error:
+        problem = StageFailure(STAGE, type(error).__name__, str(error))
+        return replace(row, failure=problem, content_id=LASTING.get(type(error), ""))
+
+
+class SettleRowsDoFn(beam.DoFn):
+    """Settles the lines of one key.
+
+    Args:
+      access: to S3.
+      run_id: of the run.
+    """
+
+    def __init__(self, access: S3Access, run_id: str) -> None:
+        self._access = access
+        self._run_id = run_id
+        self._metrics = StageMetrics(STAGE)
+
+    def process(
+        self, group: tuple[str, dict[str, Iterable]]
+    ) -> Iterator[ManifestRow | SkippedOutput]:
+        """Yield what is to do; the lines of a group are only streamed."""
+        rows, earlier = group[1]["rows"], group[1]["earlier"]
+        first = min(rows, key=_place, default=None)
+        if first is None:
+            return  # audited before, and no longer in the catalogue
+        done = set(earlier)
+        for row in rows:
+            with self._metrics.timed():
+                settled = self._settled(row, first)
+            if settled.failure:
+                self._metrics.failures.inc()
+            if settled.content_id and settled.content_id in done:
+                yield beam.pvalue.TaggedOutput(SKIPPED, settled.track_id)
+            else:
+                yield settled
+
+    def _settled(self, row: ManifestRow, first: ManifestRow) -> ManifestRow:
+        if row.failure:
+            return row
+        if _place(row) == _place(first):
+            return identified(row, self._access, self._run_id)
+        message = (
+            f"{row.manifest} line {row.line}: track_id {row.track_id!r} is taken by "
+            f"{first.manifest} line {first.line}"
+        )
+        return failed_row(row, DuplicateTrackError(), message)
+
+
+def _place(row: ManifestRow) -> tuple[str, int]:
+    return row.manifest, row.line
+
+
+class SettleRows(beam.PTransform):
+    """Settles all lines: one shuffle of rows.
+
+    Takes ``{"rows": PCollection[ManifestRow], "earlier": PCollection[tuple[str, str]]}``.
+    """
+
+    def __init__(self, access: S3Access, run_id: str) -> None:
+        super().__init__()
+        self._access = access
+        self._run_id = run_id
+
+    @no_annotations  # of transforms with two outputs, Beam knows no type
+    def expand(self, inputs: dict[str, beam.PCollection]) -> SettledRows:
+        """Group by key, then settle."""
+        keyed = inputs["rows"] | "KeyByLine" >> beam.WithKeys(line_key).with_output_types(
+            tuple[str, ManifestRow]
+        )
+        settled = (
+            {"rows": keyed, "earlier": inputs["earlier"]}
+            | "GroupByLine" >> beam.CoGroupByKey()
+            | "Settle"
+            >> beam.ParDo(SettleRowsDoFn(self._access, self._run_id)).with_outputs(
+                SKIPPED, main="rows"
+            )
+        )
+        return SettledRows(settled.rows, settled[SKIPPED])
