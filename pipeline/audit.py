@@ -44,6 +44,7 @@ from pipeline.run_record import (
     versions,
     write_run_record,
 )
+from pipeline.swap import finish_swaps
 from transforms.codec import CodecOptions
 from transforms.codec_roundtrip import BACKENDS, check_codecs
 from transforms.commit_shards import OutputOptions
@@ -135,6 +136,7 @@ def run_audit(request: AuditRequest) -> RunRecord:
         _check_machine(request)
     else:
         _check_runner(beam_options)
+    finish_swaps(output)
     files = check_output(output)
     catalogue = find_files(request.catalogue)  # before a folder is made for what isn't there
     make_output(output)

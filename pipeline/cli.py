@@ -12,7 +12,7 @@ from typing import Annotated
 
 import typer
 
-from pipeline import cli_detector
+from pipeline import cli_detector, cli_operations
 from pipeline.cli_options import (
     AsJson,
     Backend,
@@ -27,6 +27,10 @@ from pipeline.cli_options import (
 )
 from transforms.codec_roundtrip import parse_codecs
 
+OPERATIONS = (cli_operations.compact, cli_operations.diff)
+BEAM_FLAGS = {"allow_extra_args": True, "ignore_unknown_options": True}
+"""Commands that pass flags on to Beam."""
+
 app = typer.Typer(
     help="Find machine-generated music by the traces its neural decoder left.",
     no_args_is_help=True,
@@ -35,7 +39,7 @@ app = typer.Typer(
 )
 
 
-@app.command(context_settings={"allow_extra_args": True, "ignore_unknown_options": True})
+@app.command(context_settings=BEAM_FLAGS)
 def audit(
     context: typer.Context,
     catalogue: Annotated[
@@ -144,8 +148,9 @@ for command in (
     cli_detector.calibrate,
     cli_detector.train,
     cli_detector.export,
+    *OPERATIONS,
 ):
-    app.command()(command)
+    app.command(context_settings=BEAM_FLAGS if command in OPERATIONS else None)(command)
 
 
 def main() -> None:

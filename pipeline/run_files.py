@@ -24,7 +24,9 @@ PART = r"[0-9a-f]{12}|c\d{5}"
 TABLE_FILE = re.compile(
     rf"(?P<table>{'|'.join(TABLES)})-(?P<run>{RUN_ID})-(?P<part>{PART})\.parquet"
 )
-LEFT_BEHIND = re.compile(rf"{TABLE_FILE.pattern}\.[0-9a-f]{{32}}{re.escape(PARTIAL)}")
+LEFT_BEHIND = re.compile(
+    rf"{TABLE_FILE.pattern}(\.new)?(\.[0-9a-f]{{32}}{re.escape(PARTIAL)}|\.new)"
+)
 LISTING = re.compile(rf"manifest-{RUN_ID}\.jsonl")
 RECORD = "run.json"
 RUNS = "runs"
@@ -83,9 +85,9 @@ class OutputFiles:
         return [*tables, *self.orphans, *self.notes]
 
     def runs(self) -> Counter:
-        """Committed shards by run id."""
+        """Committed shards by run id; merged files are no run's."""
         names = (TABLE_FILE.search(path) for path in self.tables["tracks"])
-        return Counter(name["run"] for name in names if name)
+        return Counter(n["run"] for n in names if n and not len(n["part"]) < 12)
 
 
 def _is_record(address: str) -> bool:

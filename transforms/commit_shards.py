@@ -99,11 +99,16 @@ def _upload(address: str, content: bytes) -> None:
         file.write(content)
 
 
-def parquet_bytes(rows: list[dict], schema: pa.Schema) -> bytes:
+def table_parquet(table: pa.Table) -> bytes:
     """A Parquet file, zstd-compressed."""
     buffer = io.BytesIO()
-    pq.write_table(pa.Table.from_pylist(rows, schema), buffer, compression="zstd")
+    pq.write_table(table, buffer, compression="zstd")
     return buffer.getvalue()
+
+
+def parquet_bytes(rows: list[dict], schema: pa.Schema) -> bytes:
+    """A Parquet file of ``rows``."""
+    return table_parquet(pa.Table.from_pylist(rows, schema))
 
 
 class CommitShardsDoFn(beam.DoFn):
@@ -123,12 +128,10 @@ class CommitShardsDoFn(beam.DoFn):
         shard = _shard(result)
         results = self._waiting.setdefault(shard.name, [])
         results.append(result)
-        if len(results) < shard.rows:
-            return
-        del self._waiting[shard.name]
-        with self._metrics.timed():
-            commit = self._commit(shard.name, results)
-        yield commit
+        if len(results) == shard.rows:
+            with self._metrics.timed():
+                commit = self._commit(shard.name, self._waiting.pop(shard.name))
+            yield commit
 
     def _commit(self, part: str, results: list[AuditedTrack | ErrorRow]) -> ShardCommit:
         options, run = self._options, self._options.run

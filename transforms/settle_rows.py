@@ -67,12 +67,10 @@ class SettleRowsDoFn(beam.DoFn):
         """Yield what is to do; the lines of a group are only streamed."""
         rows, earlier = group[1]["rows"], group[1]["earlier"]
         first = min(rows, key=_place, default=None)
-        if first is None:
-            return  # audited before, and no longer in the catalogue
         done = set(earlier)
-        for row in rows:
+        for row in rows:  # none where a track was audited and then left the catalogue
             with self._metrics.timed():
-                settled = self._settled(row, first)
+                settled = self._settled(row, first or row)
             if settled.failure:
                 self._metrics.failures.inc()
             if settled.content_id and settled.content_id in done:

@@ -83,9 +83,10 @@ class VerdictDoFn(beam.DoFn):
         line = (element.track.row.manifest, element.track.row.line)
         batches = self._waiting.setdefault(line, [])
         batches.append(element)
-        if len(batches) < element.parts:
-            return
-        del self._waiting[line]
+        if len(batches) == element.parts:
+            yield self._result(self._waiting.pop(line))
+
+    def _result(self, batches: list[SegmentBatch]) -> AuditedTrack | ErrorRow:
         config = detector_of(self._options).config
         with self._metrics.timed():
             result = audit_result(batches, config.threshold_real, config.threshold_ai)
@@ -95,7 +96,7 @@ class VerdictDoFn(beam.DoFn):
         else:
             self._tracks.inc()
             self._audio_seconds.inc(round(len(result.segments) * config.segment_seconds))
-        yield result
+        return result
 
     def finish_bundle(self) -> None:
         """Check that no track is left half-way.
