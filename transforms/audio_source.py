@@ -22,9 +22,9 @@ from transforms.audio_errors import (
     DecodeLimitError,
     EmptyAudioError,
 )
-from transforms.content_identity import object_facts, split_address
+from transforms.content_identity import object_facts
 from transforms.embedded_audio import EmbeddedAudioReader
-from transforms.object_store import S3Access, storage_error
+from transforms.object_store import S3Access, split_address, storage_error
 from transforms.range_file import RangeFile
 from transforms.records import ManifestRow
 

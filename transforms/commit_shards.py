@@ -19,11 +19,10 @@ from typing import NamedTuple
 import apache_beam as beam
 import pyarrow as pa
 import pyarrow.parquet as pq
-from apache_beam.io.filesystem import CompressionTypes
 from apache_beam.io.filesystems import FileSystems
 
 from transforms.manifest_layout import ManifestLayout
-from transforms.object_store import patiently
+from transforms.object_store import patiently, s3_access, split_address, store_of
 from transforms.output_schema import (
     ERROR_SCHEMA,
     SEGMENT_SCHEMA,
@@ -77,7 +76,9 @@ def table_file(folder: str, table: str, run_id: str, part: str) -> str:
 def write_bytes(address: str, content: bytes) -> None:
     """Write a file so that a reader sees all of it or nothing."""
     if "://" in address:
-        patiently(lambda: _upload(address, content))
+        scheme, bucket, name = split_address(address)
+        store = store_of(scheme, s3_access())
+        patiently(lambda: store.write(bucket, name, content))
         return
     path = Path(address)
     path.parent.mkdir(parents=True, exist_ok=True)
@@ -90,13 +91,6 @@ def write_bytes(address: str, content: bytes) -> None:
         partial.replace(path)
     finally:
         partial.unlink(missing_ok=True)
-
-
-def _upload(address: str, content: bytes) -> None:
-    with FileSystems.create(
-        address, "application/octet-stream", compression_type=CompressionTypes.UNCOMPRESSED
-    ) as file:
-        file.write(content)
 
 
 def table_parquet(table: pa.Table) -> bytes:

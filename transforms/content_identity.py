@@ -16,17 +16,11 @@ from transforms.object_store import (
     ObjectStore,
     S3Access,
     patiently,
+    split_address,
     storage_error,
     store_of,
 )
 from transforms.records import ManifestRow
-
-
-def split_address(uri: str) -> tuple[str, str, str]:
-    """Scheme, bucket and name of ``scheme://bucket/name``."""
-    scheme, _, rest = uri.partition("://")
-    bucket, _, name = rest.partition("/")
-    return scheme, bucket, name
 
 
 def object_facts(uri: str, access: S3Access) -> tuple[ObjectStore, ObjectFacts]:

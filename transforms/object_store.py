@@ -1,4 +1,4 @@
-"""Read objects of ``gs://`` and ``s3://`` by byte ranges.
+"""Read objects of ``gs://`` and ``s3://`` by byte ranges, and write whole ones.
 
 Enters: an address. Leaves: what the store says of the object, and pieces of it. The official
 clients do the talking, with the credentials and endpoints of their platforms
@@ -13,6 +13,7 @@ from functools import lru_cache
 from typing import Any, NamedTuple, Protocol, TypeVar
 
 import tenacity
+from apache_beam.io.filesystems import FileSystems
 from apache_beam.options.pipeline_options import PipelineOptions, S3Options
 
 from transforms.audio_errors import AudioForbiddenError, AudioNotFoundError, AudioUnreachableError
@@ -20,6 +21,10 @@ from transforms.audio_errors import AudioForbiddenError, AudioNotFoundError, Aud
 ATTEMPTS = 7
 LONGEST_PAUSE = 20.0
 FIRST_PAUSE = 0.25
+PASSING_NAMES = (
+    *("Timeout", "Connection", "IncompleteRead", "Protocol", "Chunked"),
+    *("HTTPClientError", "TransportError"),  # botocore's and google-auth's bases
+)
 PASSING_CODES = frozenset((408, 429, 500, 502, 503, 504))
 ResultT = TypeVar("ResultT")
 
@@ -41,9 +46,10 @@ class S3Access(NamedTuple):
     region_name: str | None = None
 
 
-def s3_access(options: PipelineOptions) -> S3Access:
-    """What Beam's ``--s3_...`` flags say."""
-    s3 = options.view_as(S3Options)
+def s3_access(options: PipelineOptions | None = None) -> S3Access:
+    """What Beam's ``--s3_...`` flags say; without ``options``, those its filesystems were given."""
+    given = options or FileSystems._pipeline_options or PipelineOptions([])
+    s3 = given.view_as(S3Options)
     return S3Access(
         s3.s3_endpoint_url,
         s3.s3_access_key_id,
@@ -62,6 +68,10 @@ class ObjectStore(Protocol):
 
     def read(self, bucket: str, name: str, start: int, end: int) -> bytes:
         """Bytes ``[start, end)``."""
+        ...
+
+    def write(self, bucket: str, name: str, content: bytes) -> None:
+        """Store an object, all of it or nothing."""
         ...
 
 
@@ -99,6 +109,10 @@ class S3Store:
         content: bytes = found["Body"].read()
         return content
 
+    def write(self, bucket: str, name: str, content: bytes) -> None:
+        """PUT."""
+        self._client.put_object(Bucket=bucket, Key=name, Body=content)
+
 
 class GcsStore:
     """Google Cloud Storage, by google-cloud-storage."""
@@ -130,6 +144,11 @@ class GcsStore:
         )
         return content
 
+    def write(self, bucket: str, name: str, content: bytes) -> None:
+        """One upload."""
+        blob = self._client.bucket(bucket).blob(name)
+        blob.upload_from_string(content, "application/octet-stream", retry=None, timeout=120)
+
 
 _opening = threading.Lock()
 
@@ -143,6 +162,13 @@ def store_of(scheme: str, access: S3Access) -> ObjectStore:
     """The store of this process for ``s3`` or ``gs``."""
     with _opening:
         return _open(scheme, access)
+
+
+def split_address(uri: str) -> tuple[str, str, str]:
+    """Scheme, bucket and name of ``scheme://bucket/name``."""
+    scheme, _, rest = uri.partition("://")
+    bucket, _, name = rest.partition("/")
+    return scheme, bucket, name
 
 
 def status_of(error: BaseException) -> int | None:
@@ -165,9 +191,7 @@ def passes(error: BaseException) -> bool:
     if isinstance(error, FileNotFoundError | PermissionError):
         return False
     names = " ".join(kind.__name__ for kind in type(error).__mro__)
-    return isinstance(error, OSError) or any(
-        word in names for word in ("Timeout", "Connection", "IncompleteRead", "Protocol", "Chunked")
-    )
+    return isinstance(error, OSError) or any(word in names for word in PASSING_NAMES)
 
 
 def patiently(work: Callable[[], ResultT]) -> ResultT:

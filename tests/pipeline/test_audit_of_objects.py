@@ -1,0 +1,67 @@
+"""The audit from and to both object stores while requests fail: nothing lost, nothing twice."""
+
+import io
+import json
+from collections import Counter
+from pathlib import Path
+
+import numpy as np
+import pytest
+import soundfile
+
+from pipeline.audit import run_audit
+from pipeline.audit_request import AuditRequest
+from pipeline.compact import compact
+from pipeline.diff import compare
+from pipeline.output_state import read_file
+from pipeline.run_files import output_files
+from tests.conftest import music
+from tests.emulators import STORES, Faults, put
+from transforms import object_store
+
+
+def column(output: str, table: str, name: str) -> list:
+    return [
+        value
+        for path in output_files(output).tables[table]
+        for value in read_file(path)[name].to_pylist()
+    ]
+
+
+@pytest.mark.parametrize("scheme", sorted(STORES))
+def test_audit_from_and_to_a_store_that_fails_now_and_then(
+    scheme: str, tiny_weights: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(object_store, "LONGEST_PAUSE", 0.5)
+    faults = Faults(seed=3)
+    with STORES[scheme](faults) as bucket:
+        object_store._open.cache_clear()
+        rng = np.random.default_rng(0)
+        rows = []
+        for number in range(24):
+            buffer = io.BytesIO()
+            audio = music(4)[:, 0] * rng.uniform(0.2, 0.9)
+            soundfile.write(buffer, audio, 44_100, format=("WAV", "FLAC")[number % 2])
+            put(f"{bucket}/music/{number}", buffer.getvalue())
+            rows.append({"track_id": f"t{number}", "uri": f"music/{number}"})
+        rows.append({"track_id": "gone", "uri": "music/gone"})
+        put(f"{bucket}/m.jsonl", "\n".join(map(json.dumps, rows)).encode())
+        asked = AuditRequest(
+            f"{bucket}/m.jsonl", f"{bucket}/out", weights=tiny_weights, workers=1, quiet=True
+        )
+        faults.rate = 0.05
+        first = run_audit(asked)
+        assert faults.counts["unavailable"] + faults.counts["reset"] > 0
+        assert (first.counts.tracks, first.counts.errors) == (24, 1)
+        assert Counter(column(asked.output, "tracks", "track_id")) == {
+            f"t{n}": 1 for n in range(24)
+        }
+        assert column(asked.output, "errors", "error_class") == ["AudioNotFoundError"]
+        put(f"{bucket}/music/3", buffer.getvalue())
+        second = run_audit(asked)
+        assert (second.counts.skipped, second.counts.tracks) == (24, 1)
+        faults.rate = 0.0
+        assert compare(f"{asked.output}/runs/{first.run_id}.json", asked.output).tracks == 25
+        assert compact(asked.output).dropped == 1
+        assert len(column(asked.output, "tracks", "track_id")) == 24
+        object_store._open.cache_clear()
