@@ -5,6 +5,9 @@ uint8 ``[..., 4, bins, frames]``: magnitude, residual, harmonic and percussive o
 logarithmic scale of 256 steps, a quarter of float32's size.
 """
 
+from collections.abc import Iterable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from itertools import islice
 from pathlib import Path
 
 import numpy as np
@@ -48,8 +51,28 @@ def forensic_maps(network: ArtifactNet, audio: Tensor) -> Tensor:
         return quantise(torch.stack([magnitude, residual.float(), harmonic, percussive], dim=1))
 
 
+def _in_threads(
+    network: ArtifactNet, batches: Iterable[NDArray[np.int16]], threads: int
+) -> Iterator[bytes]:
+    """Maps of each batch, in order. A batch a thread is twice as fast as threads in a batch."""
+
+    def work(batch: NDArray[np.int16]) -> bytes:
+        audio = torch.from_numpy(batch.astype(np.float32)) / FULL_SCALE
+        return forensic_maps(network, audio).numpy().tobytes()
+
+    before = torch.get_num_threads()
+    torch.set_num_threads(1)
+    try:
+        with ThreadPoolExecutor(threads) as pool:
+            source = iter(batches)
+            while some := list(islice(source, 4 * threads)):  # so that few wait to be written
+                yield from pool.map(work, some)
+    finally:
+        torch.set_num_threads(before)
+
+
 def fill_forensic_maps(
-    network: ArtifactNet, crops: NDArray[np.int16], path: Path
+    network: ArtifactNet, crops: NDArray[np.int16], path: Path, threads: int
 ) -> NDArray[np.uint8]:
     """Run ``network`` over ``crops`` ``[..., samples]`` into ``path``, unless it is there.
 
@@ -68,8 +91,9 @@ def fill_forensic_maps(
             out.truncate(done * size)
             out.seek(done * size)
             starts = range(done, len(flat), BATCH)
-            for start in progress(starts, description="Forensic maps"):
-                batch = torch.from_numpy(flat[start : start + BATCH].astype(np.float32))
-                out.write(forensic_maps(network, batch / FULL_SCALE).numpy().tobytes())
+            batches = (flat[start : start + BATCH] for start in starts)
+            maps = _in_threads(network, batches, threads)
+            for content in progress(maps, description="Forensic maps", total=len(starts)):
+                out.write(content)
         partial.replace(path)
     return np.memmap(path, np.uint8, "r", shape=(*crops.shape[:-1], *shape))

@@ -82,7 +82,12 @@ def _windows(audio: NDArray[np.float32], samples: int, sample_rate: int) -> NDAr
 
 
 def held_out(
-    corpus: Corpus, excerpts: tuple[Excerpt, ...], network: ArtifactNet, cache: Path, name: str
+    corpus: Corpus,
+    excerpts: tuple[Excerpt, ...],
+    network: ArtifactNet,
+    cache: Path,
+    name: str,
+    threads: int = 1,
 ) -> HeldOut:
     """Prepare ``excerpts``; ``name`` tells their maps in ``cache`` from others."""
     path = cache / f"{name}.u8"
@@ -93,6 +98,6 @@ def held_out(
         for row, excerpt in zip(crops, excerpts, strict=True):
             pair = _windows(corpus.audio(excerpt), config.segment_samples, config.sample_rate)
             row[:] = np.round(np.clip(pair, -1, 1) * 32_767).astype(np.int16)
-    maps = fill_forensic_maps(network, crops, path)
+    maps = fill_forensic_maps(network, crops, path, threads)
     (cache / f"{name}.i16").unlink()
     return HeldOut(excerpts, maps)

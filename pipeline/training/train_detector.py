@@ -94,7 +94,9 @@ def _validation(
         return None
     excerpts = tuple(e for e in corpus.excerpts if e.source in config.validation)
     names = hashlib.sha256("".join(e.track_id for e in excerpts).encode()).hexdigest()[:8]
-    rows = held_out(corpus, excerpts, network, config.cache, f"{name}-held-out-{names}")
+    rows = held_out(
+        corpus, excerpts, network, config.cache, f"{name}-held-out-{names}", config.threads
+    )
     return lambda classifier: rows.figures(classifier, np.arange(len(excerpts)))
 
 
@@ -119,7 +121,7 @@ def train(config: TrainingConfig) -> str:
     torch.manual_seed(config.seed)
     network = ArtifactNet(shape)
     network.unet.load_state_dict(frozen.unet.state_dict())
-    maps = fill_forensic_maps(network, bank.crops, config.cache / f"{name}.u8")
+    maps = fill_forensic_maps(network, bank.crops, config.cache / f"{name}.u8", config.threads)
     classifier = network.classifier.to(memory_format=torch.channels_last)
     losses = ClassifierLosses(
         classifier,
