@@ -12,7 +12,12 @@ from datetime import UTC, datetime
 
 import apache_beam as beam
 from apache_beam.io.filesystems import FileSystems
-from apache_beam.options.pipeline_options import PipelineOptions, StandardOptions
+from apache_beam.options.pipeline_options import (
+    GoogleCloudOptions,
+    PipelineOptions,
+    SetupOptions,
+    StandardOptions,
+)
 from apache_beam.runners.runner import PipelineResult, PipelineState, create_runner
 
 from models.device import pick_device
@@ -64,6 +69,12 @@ class AuditInterruptedError(RuntimeError):
     exit_code = 130
 
 
+class HandedOverError(RuntimeError):
+    """The job goes to a template launcher; nothing was run."""
+
+    exit_code = 0
+
+
 class AuditFailedError(RuntimeError):
     """The job as a whole failed, or its counts don't add up."""
 
@@ -74,11 +85,18 @@ def _is_local(beam_options: PipelineOptions) -> bool:
     return (beam_options.view_as(StandardOptions).runner or "") in LOCAL_RUNNERS
 
 
-def _finished(pipeline: beam.Pipeline, options: AuditOptions) -> PipelineResult:
+def _finished(pipeline: beam.Pipeline, options: AuditOptions) -> PipelineResult | None:
     build_audit(pipeline, options)
     result = pipeline.run()
+    if _handed_over(pipeline.options):
+        return None
     result.wait_until_finish()
     return result
+
+
+def _handed_over(beam_options: PipelineOptions) -> bool:
+    """Whether the job is only described here, for a template launcher to submit."""
+    return bool(beam_options.view_as(GoogleCloudOptions).template_location)
 
 
 def _workers(request: AuditRequest, rows: int | None) -> int:
@@ -91,7 +109,7 @@ def _execute(
     request: AuditRequest,
     beam_options: PipelineOptions,
     rows: int | None,
-) -> PipelineResult:
+) -> PipelineResult | None:
     if not _is_local(beam_options):
         return _finished(beam.Pipeline(options=beam_options), options)
     workers = _workers(request, rows)
@@ -120,12 +138,15 @@ def run_audit(request: AuditRequest) -> RunRecord:
     """Audit a catalogue, or what is new or changed in it since the last audit in the output.
 
     Raises:
+      HandedOverError: the job was not run but described, for a template launcher.
       ManifestError, OutputError, WeightsError, CodecError, ValueError: the request can't be
         carried out; nothing was started.
       AuditFailedError: the job failed or lost count.
       AuditInterruptedError: it was told to stop.
     """
     beam_options = PipelineOptions(list(request.beam_options))
+    # Workers import these packages; nothing of the process that launches a job goes to them.
+    beam_options.view_as(SetupOptions).save_main_session = False
     FileSystems.set_options(beam_options)  # credentials and endpoints, before the first look
     if not request.output:
         raise OutputError("the output's name is empty")
@@ -141,9 +162,12 @@ def run_audit(request: AuditRequest) -> RunRecord:
     catalogue = find_files(request.catalogue)  # before a folder is made for what isn't there
     make_output(output)
     with sole_writer(output):
-        return _audit(
-            replace(request, output=output, weights=weights), catalogue, files, beam_options
-        )
+        request = replace(request, output=output, weights=weights)
+        record = _audit(request, catalogue, files, beam_options)
+    if record is None:
+        address = beam_options.view_as(GoogleCloudOptions).template_location
+        raise HandedOverError(f"the job is described in {address}")
+    return record
 
 
 def _plan(
@@ -176,13 +200,15 @@ def _plan(
         detector=DetectorOptions(request.weights, detector.model_id, request.device),
         decode=decode,
         codecs=CodecOptions(request.codecs, request.codec_backend),
+        accelerator=request.accelerator,
+        worker_ram=request.worker_ram,
     )
     return options, seen.rows
 
 
 def _audit(
     request: AuditRequest, catalogue: list[str], files: OutputFiles, beam_options: PipelineOptions
-) -> RunRecord:
+) -> RunRecord | None:
     run_id = new_run_id()
     options, rows = _plan(request, run_id, catalogue, files, beam_options)
     clear_orphans(files, request.output)
@@ -200,6 +226,8 @@ def _audit(
         raise AuditFailedError(
             f"the job failed: {lines[-1].strip()[:500]} (--verbose shows all of it)"
         ) from error
+    if result is None:
+        return None
     if result.state != PipelineState.DONE:
         raise AuditFailedError(f"the job ended in state {result.state}")
     seconds = time.monotonic() - began
@@ -234,5 +262,7 @@ def _audit(
 
 def _without_record(files: OutputFiles) -> dict[str, int]:
     """Earlier runs that were killed, and how many shards each had committed."""
-    ended = {note.rpartition("/")[2].removesuffix(".json") for note in files.notes}
+    names = (note.rpartition("/")[2] for note in files.notes)
+    # A job that was handed to a launcher leaves its counts when it is done, and no record.
+    ended = {name.removesuffix(".json").removesuffix(".counts") for name in names}
     return {run: shards for run, shards in sorted(files.runs().items()) if run not in ended}

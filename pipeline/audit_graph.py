@@ -41,6 +41,8 @@ class AuditOptions:
       detector: which model, on which device.
       decode: windows and limits.
       codecs: re-encodings.
+      accelerator: of the workers that audit, as Beam's resource hint names it; or empty.
+      worker_ram: memory of those workers, e.g. ``8GB``; or empty.
       ticks: local file that grows by a byte per finished row, for a progress bar; or empty.
     """
 
@@ -52,7 +54,15 @@ class AuditOptions:
     detector: DetectorOptions = field(default_factory=DetectorOptions)
     decode: DecodeOptions = field(default_factory=DecodeOptions)
     codecs: CodecOptions = field(default_factory=CodecOptions)
+    accelerator: str = ""
+    worker_ram: str = ""
     ticks: str = ""
+
+    @property
+    def hints(self) -> dict[str, str]:
+        """Resource hints of the stages that decode and score; what reads manifests needs none."""
+        hints = {"accelerator": self.accelerator, "min_ram": self.worker_ram}
+        return {name: value for name, value in hints.items() if value}
 
 
 class AuditRows(beam.PTransform):
@@ -95,9 +105,9 @@ def build_audit(pipeline: beam.Pipeline, options: AuditOptions) -> None:
     settled = {"rows": read, "earlier": earlier} | "SettleRows" >> SettleRows(
         options.decode.access, run.run_id
     )
-    commits = (
-        settled.rows | "ShardRows" >> ShardRows(options.shards) | "AuditRows" >> AuditRows(options)
-    )
+    sharded = settled.rows | "ShardRows" >> ShardRows(options.shards)
+    audit = AuditRows(options).with_resource_hints(**options.hints)
+    commits = sharded | "AuditRows" >> audit
     _ = {
         "rows_in": read,
         "skipped": settled.skipped,

@@ -27,6 +27,9 @@ class AuditRequest:
       codec_backend: ``pyav`` or ``pydub``.
       weights: safetensors or ONNX file of the detector; ``None`` for the shipped one.
       device: ``auto``, ``cpu``, ``cuda`` ...
+      accelerator: GPU of the workers of a remote job, e.g. ``type:nvidia-l4;count:1;
+        install-nvidia-driver``.
+      worker_ram: memory of those workers, e.g. ``8GB``.
       workers: processes of a local run; 0 for one per core.
       overwrite: replace an earlier audit in ``output``, rather than go on from it.
       quiet: no progress.
@@ -40,6 +43,8 @@ class AuditRequest:
     codec_backend: str = "pyav"
     weights: Path | None = None
     device: str = "auto"
+    accelerator: str = ""
+    worker_ram: str = ""
     workers: int = 0
     overwrite: bool = False
     quiet: bool = False

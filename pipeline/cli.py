@@ -53,6 +53,11 @@ def audit(
     weights: Weights = None,
     onnx_model: OnnxModel = None,
     device: Device = "auto",
+    accelerator: Annotated[
+        str,
+        typer.Option(help="GPU of remote workers: type:nvidia-l4;count:1;install-nvidia-driver."),
+    ] = "",
+    worker_ram: Annotated[str, typer.Option(help="Memory of remote workers, e.g. 8GB.")] = "",
     workers: Annotated[
         int, typer.Option(min=0, help="Processes of a local run; 0 for one per core.")
     ] = 0,
@@ -84,6 +89,8 @@ def audit(
         codec_backend=codec_backend,
         weights=detector_file(weights, onnx_model),
         device=device,
+        accelerator=accelerator,
+        worker_ram=worker_ram,
         workers=workers,
         overwrite=overwrite,
         quiet=as_json,
@@ -164,8 +171,9 @@ def main() -> None:
         # What a command raises on purpose is one of these, with a message for the user.
         if "--verbose" in sys.argv or "-v" in sys.argv:
             raise
-        print(f"error: {error}", file=sys.stderr)
-        sys.exit(getattr(error, "exit_code", 2))
+        code = getattr(error, "exit_code", 2)
+        print(f"error: {error}" if code else str(error), file=sys.stderr)
+        sys.exit(code)
 
 
 if __name__ == "__main__":
