@@ -1,0 +1,55 @@
+"""Airflow: audit what is new or changed in the catalogue, every Monday at 03:00 UTC.
+
+The Flex Template of ``templates/dataflow`` does the work. Parameters can be changed for one
+run in Airflow's "Trigger DAG" form; one that doesn't fit is refused there.
+"""
+
+from datetime import UTC, datetime, timedelta
+
+from airflow.models.param import Param
+from airflow.providers.google.cloud.operators.dataflow import (
+    DataflowStartFlexTemplateOperator,
+)
+
+from airflow import DAG
+
+OBJECT = r"^gs://[^/]+/.+$"
+
+with DAG(
+    dag_id="artifactnet_weekly_audit",
+    description="Find machine-generated music in what is new in the catalogue",
+    schedule="0 3 * * 1",
+    start_date=datetime(2026, 1, 5, tzinfo=UTC),
+    catchup=False,
+    # Two audits never write to one output.
+    max_active_runs=1,
+    default_args={"retries": 2, "retry_delay": timedelta(minutes=15)},
+    params={
+        "project": Param("PROJECT", type="string", minLength=6),
+        "region": Param("europe-west4", type="string", pattern=r"^[a-z]+-[a-z]+\d+$"),
+        "template": Param("gs://BUCKET/templates/artifactnet-cpu.json", pattern=OBJECT),
+        "catalogue": Param("gs://BUCKET/catalogue/manifest.parquet", pattern=OBJECT),
+        "output": Param("gs://BUCKET/audit", pattern=OBJECT),
+        "segments": Param("7", type="string", pattern=r"^(all|[1-9]\d{0,5})$"),
+        "max_workers": Param(100, type="integer", minimum=1, maximum=4000),
+    },
+    tags=["artifactnet"],
+) as dag:
+    DataflowStartFlexTemplateOperator(
+        task_id="audit",
+        project_id="{{ params.project }}",
+        location="{{ params.region }}",
+        wait_until_finished=True,
+        body={
+            "launchParameter": {
+                "jobName": "artifactnet-{{ ds_nodash }}",
+                "containerSpecGcsPath": "{{ params.template }}",
+                "parameters": {
+                    "catalogue": "{{ params.catalogue }}",
+                    "output": "{{ params.output }}",
+                    "segments": "{{ params.segments }}",
+                },
+                "environment": {"maxWorkers": "{{ params.max_workers }}"},
+            }
+        },
+    )
