@@ -19,6 +19,10 @@ class Batches:
         self._chosen, self._size, self._seed = chosen, size, seed
         self._epoch, self._order = -1, chosen
 
+    def __len__(self) -> int:
+        """Size of a batch."""
+        return self._size
+
     def _at(self, position: int) -> np.intp:
         epoch, place = divmod(position, len(self._chosen))
         if epoch != self._epoch:

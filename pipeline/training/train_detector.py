@@ -121,6 +121,8 @@ def train(config: TrainingConfig) -> str:
     torch.manual_seed(config.seed)
     network = ArtifactNet(shape)
     network.unet.load_state_dict(frozen.unet.state_dict())
+    if config.start_from_residual:
+        network.classifier.load_state_dict(frozen.classifier.state_dict())
     maps = fill_forensic_maps(network, bank.crops, config.cache / f"{name}.u8", config.threads)
     classifier = network.classifier.to(memory_format=torch.channels_last)
     losses = ClassifierLosses(

@@ -30,6 +30,7 @@ class TrainingConfig:
       residual_steps: optimiser steps of ArtifactUNet, with a CNN beside it, on couples of ours.
       residual_batch: couples per such step.
       residual_weight: weight of the residual loss.
+      start_from_residual: the CNN starts as the first stage left it.
       classifier_steps: optimiser steps of the CNN.
       classifier_batch: crops per such step, rounded down to whole examples.
       consistency_weight: weight of the distance between channels of one crop.
@@ -62,8 +63,9 @@ class TrainingConfig:
     residual_steps: int = 1000
     residual_batch: int = 6
     residual_weight: float = 0.1
-    classifier_steps: int = 1000
-    classifier_batch: int = 32
+    start_from_residual: bool = True
+    classifier_steps: int = 2000
+    classifier_batch: int = 16
     consistency_weight: float = 0.1
     learning_rate: float = 1e-3
     pairs: bool = True

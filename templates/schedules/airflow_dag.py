@@ -6,12 +6,11 @@ run in Airflow's "Trigger DAG" form; one that doesn't fit is refused there.
 
 from datetime import UTC, datetime, timedelta
 
+from airflow import DAG
 from airflow.models.param import Param
 from airflow.providers.google.cloud.operators.dataflow import (
     DataflowStartFlexTemplateOperator,
 )
-
-from airflow import DAG
 
 OBJECT = r"^gs://[^/]+/.+$"
 

@@ -14,7 +14,7 @@ from tests.conftest import music
 from tests.emulators import Faults, gcs, put
 from transforms import object_store
 
-TEMPLATE = Path(__file__).parents[1] / "templates" / "dataflow"
+TEMPLATE = Path(__file__).parents[2] / "templates" / "dataflow"
 sys.path.insert(0, str(TEMPLATE))
 from launch import command_line, main  # noqa: E402
 
