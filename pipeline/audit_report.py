@@ -27,6 +27,8 @@ def _print_record(record: RunRecord, folder: str) -> None:
     console.print(f"\n{summary(results.verdicts)}")
     if counts.skipped:
         console.print(f"{counts.skipped} audited before and unchanged")
+    if counts.repeated_shards:
+        console.print(f"{counts.repeated_shards} shards were done again after a worker was lost")
     console.print(f"{counts.rows_in} rows in {record.seconds:.0f} s ({rate:.1f} tracks/s)")
     console.print(f"Parquet: {folder}/{{tracks,segments,errors}}/*.parquet")
     console.print(f"Record:  {folder}/run.json")

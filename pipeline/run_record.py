@@ -30,13 +30,25 @@ PACKAGES = ("artifactnet", "apache-beam", "torch", "av", "soundfile", "numpy", "
 
 @dataclass(frozen=True)
 class RunCounts:
-    """Rows; ``rows_in`` must be ``tracks + errors + skipped``."""
+    """What a run counted; ``rows_in`` must be ``tracks + errors + skipped``.
+
+    Attributes:
+      rows_in: lines of the manifests.
+      tracks: rows of ``tracks/``.
+      errors: rows of ``errors/``.
+      skipped: lines that were audited before.
+      segments: rows of ``segments/``.
+      shards: that were committed.
+      repeated_shards: of these, audited again because a worker was lost after writing them.
+    """
 
     rows_in: int
     tracks: int
     errors: int
     skipped: int
     segments: int
+    shards: int
+    repeated_shards: int
 
     @property
     def add_up(self) -> bool:
@@ -82,8 +94,14 @@ def versions() -> dict[str, str]:
 
 
 def metrics_of(result: PipelineResult) -> dict[str, Any]:
-    """Counters and distributions of our stages, and of RunInference in them, by name."""
-    query = result.metrics().query(MetricsFilter())
+    """Counters and distributions of our stages, and of RunInference in them, by name.
+
+    There are none from a runner that has no metrics.
+    """
+    try:
+        query = result.metrics().query(MetricsFilter())
+    except NotImplementedError:
+        query = {"counters": [], "distributions": []}
     counters: Counter[str] = Counter()
     distributions: dict[str, dict[str, float]] = {}
     for found in query["counters"]:
@@ -139,6 +157,8 @@ def count_rows(output: str, run_id: str) -> RunCounts:
         errors=rows["errors"],
         skipped=counted["skipped"],
         segments=rows["segments"],
+        shards=counted.get("shards", 0),
+        repeated_shards=counted.get("repeated", 0),
     )
 
 

@@ -6,6 +6,7 @@ the answer, and counts what it passes on.
 """
 
 import http.client
+import logging
 import os
 import random
 import socket
@@ -146,6 +147,7 @@ def s3(faults: Faults) -> Iterator[str]:
     import boto3
     from moto.server import ThreadedMotoServer
 
+    logging.getLogger("werkzeug").setLevel(logging.ERROR)
     port = _free_port()
     server = ThreadedMotoServer("127.0.0.1", port, verbose=False)
     server.start()

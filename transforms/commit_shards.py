@@ -43,11 +43,20 @@ PARTIAL = ".partial"
 
 
 class ShardCommit(NamedTuple):
-    """Rows of one shard, by table."""
+    """One shard that lies in the output.
+
+    Attributes:
+      tracks: rows of ``tracks/``.
+      errors: rows of ``errors/``.
+      segments: rows of ``segments/``.
+      repeated: 1 when it lay there before, by an attempt of this run whose worker was lost
+        before the runner knew of it; else 0.
+    """
 
     tracks: int
     errors: int
     segments: int
+    repeated: int
 
 
 @dataclass(frozen=True)
@@ -147,11 +156,14 @@ class CommitShardsDoFn(beam.DoFn):
             for table in TABLES
             if rows[table] or table == "tracks"
         }
+        done = table_file(options.folder, "tracks", run.run_id, part)
+        repeated = int(FileSystems.exists(done))
         for table, content in contents.items():
             if options.owner and not _alive(options.owner):
                 raise RuntimeError("whoever started this audit is gone; nothing more is written")
             write_bytes(table_file(options.folder, table, run.run_id, part), content)
-        return ShardCommit(len(rows["tracks"]), len(rows["errors"]), len(rows["segments"]))
+        sizes = {table: len(found) for table, found in rows.items()}
+        return ShardCommit(**sizes, repeated=repeated)
 
     def finish_bundle(self) -> None:
         """Check that no shard is left half-way.
