@@ -11,12 +11,12 @@ from typing import BinaryIO
 
 from transforms.object_store import ObjectStore, patiently
 
-BLOCK = 128 << 10
-AHEAD = 2
-"""Blocks fetched in one request when reading goes on where it was."""
+BLOCK = 32 << 10
+MOST_AHEAD = 8
+"""Blocks in one request at most; reading on doubles them from one, a jump starts again."""
 
 MOST_REQUESTS = 80
-MOST_SHARE = 0.6
+MOST_SHARE = 0.75
 PIECE = 8 << 20
 MEMORY_BYTES = 64 << 20
 """A whole object up to this size stays in memory."""
@@ -37,7 +37,7 @@ class RangeFile(io.RawIOBase):
         self._position = 0
         self._blocks: dict[int, bytes] = {}
         self._whole: BinaryIO | None = None
-        self._last = -2
+        self._next, self._ahead = -1, 1
         self.fetched = 0
         self.requests = 0
 
@@ -73,20 +73,29 @@ class RangeFile(io.RawIOBase):
 
     def _fetch_whole(self) -> BinaryIO:
         file = tempfile.SpooledTemporaryFile(MEMORY_BYTES)  # noqa: SIM115 (closed in close())
-        for start in range(0, self.size, PIECE):
-            file.write(self._request(start, min(start + PIECE, self.size)))
+        position = 0
+        while position < self.size:
+            if content := self._blocks.get(position // BLOCK):
+                file.write(content)
+                position += len(content)
+                continue
+            end = min(position + PIECE, self.size)
+            known = (i * BLOCK for i in sorted(self._blocks) if i * BLOCK > position)
+            end = min(end, next(known, end))
+            file.write(self._request(position, end))
+            position = end
         self._blocks.clear()
         return file  # type: ignore[return-value]
 
     def _block(self, index: int) -> bytes:
         if index not in self._blocks:
-            ahead = AHEAD if index == self._last + 1 else 1
+            self._ahead = min(2 * self._ahead, MOST_AHEAD) if index == self._next else 1
             start = index * BLOCK
-            end = min(start + ahead * BLOCK, self.size)
+            end = min(start + self._ahead * BLOCK, self.size)
             content = self._request(start, end)
             for offset in range(0, len(content), BLOCK):
                 self._blocks[index + offset // BLOCK] = content[offset : offset + BLOCK]
-        self._last = index
+            self._next = index + self._ahead
         return self._blocks[index]
 
     def fetch_whole(self) -> BinaryIO:
