@@ -19,6 +19,29 @@ SHARE_OF_TIME = 2 / 3
 """Of a crop's frames a step sees this share, from a random place on: cheaper, and more of them."""
 
 
+def classification_losses(logit: Tensor, consistency_weight: float) -> dict[str, Tensor]:
+    """Losses of couples.
+
+    Args:
+      logit: float32 ``[couples, channels, 2]``, the genuine half first.
+      consistency_weight: of the distance between channels in ``total``.
+
+    Returns:
+      Scalars ``total``, ``classification``, ``consistency`` and ``accuracy``.
+    """
+    target = torch.arange(2.0).expand(logit.shape)
+    smoothed = target * (1 - SMOOTHING) + SMOOTHING / 2
+    classification = functional.binary_cross_entropy_with_logits(logit, smoothed)
+    p_ai = torch.sigmoid(logit)
+    consistency = (p_ai - p_ai.mean(dim=1, keepdim=True)).square().mean()
+    return {
+        "total": classification + consistency_weight * consistency,
+        "classification": classification,
+        "consistency": consistency,
+        "accuracy": ((logit > 0) == (target > 0.5)).float().mean(),
+    }
+
+
 class ClassifierLosses:
     """Losses of a step of the CNN.
 
@@ -56,18 +79,7 @@ class ClassifierLosses:
             for one, start in zip(self._batches(step), starts, strict=True)
         ]
         maps = torch.from_numpy(np.stack(couple_maps))
-        couples, channels, halves = maps.shape[:3]
-        target = torch.arange(2.0).expand(couples, channels, halves)
         with torch.autocast("cpu", torch.bfloat16):
             inputs = channels_of(maps.flatten(0, 2)).to(memory_format=torch.channels_last)
-            logit = self._classifier(inputs).logit.float().view(couples, channels, halves)
-        smoothed = target * (1 - SMOOTHING) + SMOOTHING / 2
-        classification = functional.binary_cross_entropy_with_logits(logit, smoothed)
-        p_ai = torch.sigmoid(logit)
-        consistency = (p_ai - p_ai.mean(dim=1, keepdim=True)).square().mean()
-        return {
-            "total": classification + self._weight * consistency,
-            "classification": classification,
-            "consistency": consistency,
-            "accuracy": ((logit > 0) == (target > 0.5)).float().mean(),
-        }
+            logit = self._classifier(inputs).logit.float()
+        return classification_losses(logit.view(maps.shape[:3]), self._weight)

@@ -6,7 +6,8 @@ Enters: a :class:`TrainingConfig`. Leaves: a weights file (its thresholds are se
 Examples are drawn once into the cache. ArtifactUNet learns the residual from couples of our
 own decoders only (:mod:`pipeline.training.residual_stage`), so that one ArtifactUNet serves
 trainings that leave out different generators. It is then frozen, its maps go to the cache
-as well, and the CNN learns from those (:mod:`pipeline.training.classifier_stage`).
+as well, and the CNN learns from those (:mod:`pipeline.training.classifier_stage`). At last both
+may learn together (:mod:`pipeline.training.joint_stage`).
 """
 
 import hashlib
@@ -15,6 +16,7 @@ from pathlib import Path
 
 import numpy as np
 import torch
+from numpy.typing import NDArray
 
 from models.artifactnet import ArtifactNet, load_detector, save_detector
 from models.config import ArtifactNetConfig
@@ -26,6 +28,7 @@ from pipeline.training.examples import CoupleDataset, Drawing, Origin
 from pipeline.training.fit import Fitting, Validation, fit
 from pipeline.training.forensic_maps import fill_forensic_maps
 from pipeline.training.held_out import held_out
+from pipeline.training.joint_stage import JointLosses
 from pipeline.training.residual_stage import ResidualLosses
 from pipeline.training.training_config import TrainingConfig
 
@@ -74,14 +77,7 @@ def _with_residual(config: TrainingConfig, network: ArtifactNet, bank: CropBank)
         losses = ResidualLosses(
             network, bank, chosen, config.residual_batch, config.residual_weight, config.seed
         )
-        fitting = Fitting(
-            config.run,
-            "residual",
-            config.residual_steps,
-            config.learning_rate,
-            config.checkpoint_steps,
-        )
-        averaged = fit(network, losses, fitting)
+        averaged = fit(network, losses, _fitting(config, "residual", config.residual_steps))
         assert isinstance(averaged, ArtifactNet)
         save_detector(averaged, stage_one)
     return stage_one
@@ -123,24 +119,38 @@ def train(config: TrainingConfig) -> str:
     network.unet.load_state_dict(frozen.unet.state_dict())
     if config.start_from_residual:
         network.classifier.load_state_dict(frozen.classifier.state_dict())
+    chosen = bank.chosen(lambda origin: wanted(config, origin))
+    if config.classifier_steps:
+        _train_classifier(config, network, corpus, bank, chosen, name)
+    if config.joint_steps:
+        losses = JointLosses(
+            network, bank, chosen, config.joint_batch, config.consistency_weight, config.seed
+        )
+        averaged = fit(network, losses, _fitting(config, "joint", config.joint_steps, 0.3))
+        network.load_state_dict(averaged.state_dict())
+    return save_detector(network.eval(), config.output)
+
+
+def _train_classifier(
+    config: TrainingConfig, network: ArtifactNet, corpus: Corpus, bank: CropBank,
+    chosen: NDArray[np.intp], name: str,
+) -> None:  # fmt: skip
     maps = fill_forensic_maps(network, bank.crops, config.cache / f"{name}.u8", config.threads)
     classifier = network.classifier.to(memory_format=torch.channels_last)
     losses = ClassifierLosses(
-        classifier,
-        maps,
-        bank.chosen(lambda origin: wanted(config, origin)),
-        config.classifier_batch,
-        config.consistency_weight,
-        config.seed,
+        classifier, maps, chosen, config.classifier_batch, config.consistency_weight, config.seed
     )
-    fitting = Fitting(
+    fitting = _fitting(config, "classifier", config.classifier_steps)
+    averaged = fit(classifier, losses, fitting, _validation(config, corpus, network, name))
+    network.classifier.load_state_dict(averaged.state_dict())
+
+
+def _fitting(config: TrainingConfig, name: str, steps: int, share: float = 1.0) -> Fitting:
+    return Fitting(
         config.run,
-        "classifier",
-        config.classifier_steps,
-        config.learning_rate,
+        name,
+        steps,
+        share * config.learning_rate,
         config.checkpoint_steps,
         config.patience,
     )
-    averaged = fit(classifier, losses, fitting, _validation(config, corpus, network, name))
-    network.classifier.load_state_dict(averaged.state_dict())
-    return save_detector(network.eval(), config.output)

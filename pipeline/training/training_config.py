@@ -33,6 +33,8 @@ class TrainingConfig:
       start_from_residual: the CNN starts as the first stage left it.
       classifier_steps: optimiser steps of the CNN.
       classifier_batch: crops per such step, rounded down to whole examples.
+      joint_steps: optimiser steps of both together, at 0.3 of the learning rate.
+      joint_batch: crops per such step.
       consistency_weight: weight of the distance between channels of one crop.
       learning_rate: peak; warmed up over 5 % of the steps, then cosine to zero.
       pairs: use published pairs and couples of ours.
@@ -66,6 +68,8 @@ class TrainingConfig:
     start_from_residual: bool = True
     classifier_steps: int = 2000
     classifier_batch: int = 16
+    joint_steps: int = 0
+    joint_batch: int = 12
     consistency_weight: float = 0.1
     learning_rate: float = 1e-3
     pairs: bool = True

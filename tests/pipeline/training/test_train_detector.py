@@ -18,6 +18,7 @@ from pipeline.training.classifier_stage import ClassifierLosses
 from pipeline.training.corpus import load_corpus
 from pipeline.training.crop_bank import fill_crop_bank
 from pipeline.training.examples import CoupleDataset, Drawing, Origin
+from pipeline.training.joint_stage import JointLosses
 from pipeline.training.residual_stage import ResidualLosses
 from pipeline.training.train_detector import train, wanted
 from pipeline.training.training_config import TrainingConfig, read_training_config
@@ -55,7 +56,7 @@ def config(folder: Path, run: str) -> TrainingConfig:
         manifest=folder / "m.jsonl", codecs=(folder / "codec.safetensors",),
         output=folder / run / "w.safetensors", run=folder / run, cache=folder / "cache",
         couples=16, crop_seconds=0.5, residual_steps=4, residual_batch=2, classifier_steps=6,
-        classifier_batch=8, checkpoint_steps=2, workers=0,
+        classifier_batch=8, joint_steps=4, joint_batch=8, checkpoint_steps=2, workers=0,
     )  # fmt: skip
 
 
@@ -72,7 +73,8 @@ def small_detector(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 @pytest.mark.parametrize(
-    ("stage", "losses_class"), [("residual", ResidualLosses), ("classifier", ClassifierLosses)]
+    ("stage", "losses_class"),
+    [("residual", ResidualLosses), ("classifier", ClassifierLosses), ("joint", JointLosses)],
 )
 def test_interrupted_training_has_the_same_losses(
     folder: Path, monkeypatch: pytest.MonkeyPatch, stage: str, losses_class: type
@@ -93,10 +95,10 @@ def test_interrupted_training_has_the_same_losses(
         with pytest.raises(KeyboardInterrupt):
             train(halves)
     train(halves)
-    for name in ("residual", "classifier"):
+    for name, steps in {"residual": 4, "classifier": 6, "joint": 4}.items():
         whole = losses(folder / f"whole-{stage}", name)
         again = losses(halves.run, name)
-        assert sorted(whole) == list(range(1, 5 if name == "residual" else 7))
+        assert sorted(whole) == list(range(1, steps + 1))
         assert again == pytest.approx(whole, abs=1e-3)
     assert load_detector(halves.output).network.config.unet_channels == (4, 6)
 

@@ -1,0 +1,62 @@
+"""Third stage: ArtifactUNet and CNN learn together what tells the classes apart.
+
+Enters: couples as audio, and a detector from the stages before. Leaves: losses of a step, the
+same as in :mod:`pipeline.training.classifier_stage`, but through the whole network, which
+costs eight times as much.
+"""
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor
+
+from models.artifactnet import ArtifactNet
+from models.forensic_channels import forensic_channels
+from models.hpss import hpss
+from pipeline.training.batches import Batches
+from pipeline.training.classifier_stage import SHARE_OF_TIME, classification_losses
+from pipeline.training.crop_bank import FULL_SCALE, CropBank
+
+
+class JointLosses:
+    """Losses of a step of the whole network.
+
+    Args:
+      network: to train.
+      bank: with the couples.
+      chosen: indices of the couples to learn from.
+      batch: crops a step.
+      consistency_weight: of the distance between channels in ``total``.
+      seed: decides the batches.
+    """
+
+    def __init__(
+        self,
+        network: ArtifactNet,
+        bank: CropBank,
+        chosen: NDArray[np.intp],
+        batch: int,
+        consistency_weight: float,
+        seed: int,
+    ) -> None:
+        self._network, self._bank = network, bank
+        self._weight, self._seed = consistency_weight, seed
+        crops = bank.crops.shape[1] * bank.crops.shape[2]
+        self._batches = Batches(chosen, max(1, batch // crops), seed)
+
+    def __call__(self, step: int) -> dict[str, Tensor]:
+        """Losses of ``step``."""
+        samples = self._bank.crops.shape[-1]
+        width = round(SHARE_OF_TIME * samples)
+        start = int(np.random.default_rng([self._seed, step]).integers(samples - width + 1))
+        crops = self._bank.crops[self._batches(step)][..., start : start + width]
+        audio = torch.from_numpy(crops.astype(np.float32) / FULL_SCALE)
+        network = self._network
+        magnitude = network.stft(audio.flatten(0, 2)).to(memory_format=torch.contiguous_format)
+        with torch.autocast("cpu", torch.bfloat16):
+            residual = network.unet(magnitude)
+        harmonic, percussive = hpss(residual, network.config.hpss_kernel)
+        channels = forensic_channels(magnitude, residual, harmonic, percussive)
+        with torch.autocast("cpu", torch.bfloat16):
+            logit = network.classifier(channels).logit.float()
+        return classification_losses(logit.view(audio.shape[:3]), self._weight)
