@@ -9,7 +9,7 @@ BIN := $(VENV)/bin
 STAMP := $(VENV)/.installed
 export UV_PROJECT_ENVIRONMENT := $(abspath $(VENV))
 
-.PHONY: audit test lint lock clean
+.PHONY: audit test lint prism flink engines lock clean
 
 audit: $(STAMP)  ## audit the bundled sample tracks
 	$(BIN)/artifactnet audit samples/manifest.jsonl --output $(OUT) --overwrite
@@ -21,6 +21,21 @@ lint: $(STAMP)  ## lint, format and types
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
+
+prism: .prism/prism  ## build Beam's portable local runner (needs Go)
+.prism/prism:
+	GOBIN=$(abspath .prism) go install github.com/apache/beam/sdks/v2/go/cmd/prism@v2.77.0
+
+FLINK_FLAGS = --runner PortableRunner --job_endpoint localhost:8099 --parallelism 2 \
+	--environment_type EXTERNAL --environment_config localhost:50000
+flink: $(STAMP)  ## audit the sample tracks on a Flink session cluster (needs Java 17 and Maven)
+	VENV=$(VENV) templates/flink/cluster.sh start
+	$(BIN)/artifactnet audit samples/manifest.jsonl --output $(OUT)-flink --overwrite $(FLINK_FLAGS); \
+	  code=$$?; VENV=$(VENV) templates/flink/cluster.sh stop; exit $$code
+
+engines: $(STAMP)  ## the sample tracks on every engine that is here: the same scores
+	$(BIN)/uv sync --quiet --frozen --inexact --extra dask
+	PATH=$(abspath $(BIN)):$$PATH VENV=$(VENV) $(BIN)/python benchmarks/engines.py
 
 # Everything is installed from uv.lock, with hashes; a second environment links from uv's cache.
 CUDA_PACKAGES = $(shell sed -nE 's/^name = "(torch|triton|cuda-.*|nvidia-.*)"$$/\1/p' uv.lock)
@@ -43,4 +58,4 @@ lock:  ## after a change of dependencies in pyproject.toml
 	$(BIN)/uv export --quiet --no-dev --no-emit-project --format requirements-txt --output-file requirements.txt
 
 clean:
-	rm -rf $(VENV) $(OUT)
+	rm -rf $(VENV) $(OUT) $(OUT)-flink .flink .prism

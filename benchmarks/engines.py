@@ -1,6 +1,6 @@
 """The same audit on every engine: are the scores the same, and what does each cost?
 
-    python benchmarks/engines.py [--tracks 200] [--engines local,prism,flink] [--kill]
+    python benchmarks/engines.py [--tracks 200] [--engines local,prism,flink,dask] [--kill]
 
 Prism is looked for in ``.prism/prism`` or ``$PRISM``; Flink is started by
 ``templates/flink/cluster.sh``. Without ``--tracks`` the sample tracks are audited. Exits with
@@ -9,6 +9,7 @@ kills a TaskManager when half of the shards are committed.
 """
 
 import argparse
+import importlib.util
 import json
 import os
 import shutil
@@ -72,6 +73,11 @@ def run_engine(engine: str, manifest: Path, folder: Path, kill: bool) -> Run:
     output = folder / engine
     if engine == "local":
         return audit(engine, manifest, output, (), False)
+    if engine == "dask":
+        # Beam's DaskRunner makes a partition of a manifest; a catalogue may be several.
+        parts = manifest.parent / "parts"
+        flags = ("--runner", "DaskRunner", "--dask_partition_size", "1")
+        return audit(engine, parts if parts.exists() else manifest, output, flags, False)
     if engine == "prism":
         flags = ("--runner", "PrismRunner", "--prism_location", str(PRISM))
         return audit(engine, manifest, output, flags, False)
@@ -89,6 +95,8 @@ def run_engine(engine: str, manifest: Path, folder: Path, kill: bool) -> Run:
 def available(engine: str) -> bool:
     if engine == "prism":
         return PRISM.exists()
+    if engine == "dask":
+        return importlib.util.find_spec("distributed") is not None
     if engine == "flink":
         return bool(shutil.which("mvn") and shutil.which("java"))
     return True
@@ -97,7 +105,7 @@ def available(engine: str) -> bool:
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--tracks", type=int, default=0)
-    parser.add_argument("--engines", default="local,prism,flink")
+    parser.add_argument("--engines", default="local,prism,flink,dask")
     parser.add_argument("--kill", action="store_true")
     options = parser.parse_args()
     names = [name for name in options.engines.split(",") if available(name)]

@@ -59,6 +59,9 @@ from transforms.manifest_layout import inspect_manifests
 from transforms.object_store import s3_access
 from transforms.output_schema import RunFacts
 
+RUNNERS = {"DaskRunner": "apache_beam.runners.dask.dask_runner.DaskRunner"}
+"""Runners that Beam knows by their whole name only."""
+
 REMOTE_WORKERS = 64
 """Shards of a remote job are cut as for this many workers; a runner with more balances them."""
 
@@ -147,6 +150,8 @@ def run_audit(request: AuditRequest) -> RunRecord:
     beam_options = PipelineOptions(list(request.beam_options))
     # Workers import these packages; nothing of the process that launches a job goes to them.
     beam_options.view_as(SetupOptions).save_main_session = False
+    standard = beam_options.view_as(StandardOptions)
+    standard.runner = RUNNERS.get(standard.runner, standard.runner)
     FileSystems.set_options(beam_options)  # credentials and endpoints, before the first look
     if not request.output:
         raise OutputError("the output's name is empty")

@@ -6,6 +6,7 @@ Beam. Beam itself drops unknown flags with a warning; a typing error must not co
 
 import argparse
 import difflib
+import importlib
 from collections.abc import Sequence
 from typing import Any
 
@@ -35,6 +36,8 @@ def beam_flags(extra: Sequence[str], own_flags: Sequence[str]) -> tuple[str, ...
       UnknownFlagError: naming the flag, and the nearest known one.
     """
     flags = [flag for flag in extra if flag != "--"]
+    if any(flag.startswith("--dask_") for flag in flags):
+        importlib.import_module("apache_beam.runners.dask.dask_runner")  # brings its options
     parser = argparse.ArgumentParser(add_help=False, allow_abbrev=False, exit_on_error=False)
     for options in _subclasses(PipelineOptions):
         try:

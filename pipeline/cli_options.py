@@ -4,6 +4,7 @@ Enters: text of the command line. Leaves: typer's types, each with its check.
 """
 
 import logging
+import os
 import re
 import threading
 import warnings
@@ -77,6 +78,7 @@ def set_up_logging(verbose: bool) -> None:
         # Beam warns of matters of its own on every run, e.g. that a worker has no folder for
         # types which nobody registers; and what makes a job fail is said at the end, in a line.
         logging.getLogger("apache_beam").setLevel(logging.CRITICAL)
+        os.environ.setdefault("DASK_LOGGING__DISTRIBUTED", "critical")
         warnings.filterwarnings("ignore", module="apache_beam")
         threading.excepthook = _log_thread_failure
 

@@ -1,14 +1,13 @@
 """Settle which rows are to be audited.
 
 Enters: :class:`~transforms.records.ManifestRow`, and what earlier audits have done. Leaves:
-every line that is still to do, with the identity of its content; on the output ``skipped``
-one element for each that was audited before. Of lines with one ``track_id`` the first stays,
-the others are failures.
+every line, with the identity of its content, as one that is still to do or one that was
+audited before. Of lines with one ``track_id`` the first stays, the others are failures.
 """
 
 from collections.abc import Iterable, Iterator
 from dataclasses import replace
-from typing import Literal, NamedTuple, TypeAlias
+from typing import NamedTuple
 
 import apache_beam as beam
 from apache_beam.typehints.decorators import no_annotations
@@ -25,18 +24,23 @@ from transforms.read_manifest import failed_row, line_key
 from transforms.records import ManifestRow, StageFailure
 from transforms.stage import StageMetrics
 
-SKIPPED = "skipped"
 STAGE = "identify"
-SkippedOutput: TypeAlias = beam.pvalue.TaggedOutput[Literal["skipped"], str]
 LASTING = {AudioNotFoundError: "absent", AudioForbiddenError: "forbidden"}
 """Failures that are looked at again every time, but reported once."""
 
 
+class SettledRow(NamedTuple):
+    """A line, and whether an earlier audit has done it."""
+
+    row: ManifestRow
+    done: bool
+
+
 class SettledRows(NamedTuple):
-    """The two outputs of :class:`SettleRows`."""
+    """The two outputs of :class:`SettleRows`: rows to audit, and those that are skipped."""
 
     rows: beam.PCollection[ManifestRow]
-    skipped: beam.PCollection[str]
+    skipped: beam.PCollection[ManifestRow]
 
 
 def identified(row: ManifestRow, access: S3Access, job: str) -> ManifestRow:
@@ -61,10 +65,8 @@ class SettleRowsDoFn(beam.DoFn):
         self._run_id = run_id
         self._metrics = StageMetrics(STAGE)
 
-    def process(
-        self, group: tuple[str, dict[str, Iterable]]
-    ) -> Iterator[ManifestRow | SkippedOutput]:
-        """Yield what is to do; the lines of a group are only streamed."""
+    def process(self, group: tuple[str, dict[str, Iterable]]) -> Iterator[SettledRow]:
+        """Yield every line; the lines of a group are only streamed."""
         rows, earlier = group[1]["rows"], group[1]["earlier"]
         first = min(rows, key=_place, default=None)
         done = set(earlier)
@@ -73,10 +75,7 @@ class SettleRowsDoFn(beam.DoFn):
                 settled = self._settled(row, first or row)
             if settled.failure:
                 self._metrics.failures.inc()
-            if settled.content_id and settled.content_id in done:
-                yield beam.pvalue.TaggedOutput(SKIPPED, settled.track_id)
-            else:
-                yield settled
+            yield SettledRow(settled, bool(settled.content_id) and settled.content_id in done)
 
     def _settled(self, row: ManifestRow, first: ManifestRow) -> ManifestRow:
         if row.failure:
@@ -107,16 +106,19 @@ class SettleRows(beam.PTransform):
 
     @no_annotations  # of transforms with two outputs, Beam knows no type
     def expand(self, inputs: dict[str, beam.PCollection]) -> SettledRows:
-        """Group by key, then settle."""
+        """Group by key, settle, part."""
         keyed = inputs["rows"] | "KeyByLine" >> beam.WithKeys(line_key).with_output_types(
             tuple[str, ManifestRow]
         )
         settled = (
             {"rows": keyed, "earlier": inputs["earlier"]}
             | "GroupByLine" >> beam.CoGroupByKey()
-            | "Settle"
-            >> beam.ParDo(SettleRowsDoFn(self._access, self._run_id)).with_outputs(
-                SKIPPED, main="rows"
-            )
+            | "Settle" >> beam.ParDo(SettleRowsDoFn(self._access, self._run_id))
         )
-        return SettledRows(settled.rows, settled[SKIPPED])
+        # Two filters and no tagged outputs: not every runner keeps those apart.
+        rows = settled | "ToDo" >> beam.Filter(lambda one: not one.done)
+        skipped = settled | "Done" >> beam.Filter(lambda one: one.done)
+        return SettledRows(
+            rows | "RowsToDo" >> beam.Map(lambda one: one.row).with_output_types(ManifestRow),
+            skipped | "RowsDone" >> beam.Map(lambda one: one.row).with_output_types(ManifestRow),
+        )

@@ -8,7 +8,7 @@ import pytest
 from transforms.object_store import S3Access
 from transforms.read_manifest import failed_row
 from transforms.records import ManifestRow
-from transforms.settle_rows import SKIPPED, SettleRowsDoFn, identified
+from transforms.settle_rows import SettleRowsDoFn, identified
 
 
 def row(path: Path, line: int = 1, track_id: str = "a") -> ManifestRow:
@@ -19,8 +19,7 @@ def settle(rows: list[ManifestRow], earlier: list[str]) -> tuple[list[ManifestRo
     found = list(
         SettleRowsDoFn(S3Access(), "run").process(("a", {"rows": rows, "earlier": earlier}))
     )
-    skipped = [one for one in found if getattr(one, "tag", None) == SKIPPED]
-    return [one for one in found if isinstance(one, ManifestRow)], len(skipped)
+    return [one.row for one in found if not one.done], sum(one.done for one in found)
 
 
 def identity(path: Path) -> str:
