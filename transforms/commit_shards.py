@@ -9,10 +9,12 @@ appears when its upload is complete.
 """
 
 import io
+import json
+import logging
 import os
 import uuid
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import NamedTuple
 
@@ -40,6 +42,7 @@ TABLES = ("segments", "errors", "tracks")
 """In the order in which they are committed."""
 
 PARTIAL = ".partial"
+logger = logging.getLogger(__name__)
 
 
 class ShardCommit(NamedTuple):
@@ -163,7 +166,18 @@ class CommitShardsDoFn(beam.DoFn):
                 raise RuntimeError("whoever started this audit is gone; nothing more is written")
             write_bytes(table_file(options.folder, table, run.run_id, part), content)
         sizes = {table: len(found) for table, found in rows.items()}
+        self._log(part, failed, sizes)
         return ShardCommit(**sizes, repeated=repeated)
+
+    def _log(self, shard: str, failed: list[ErrorRow], sizes: dict[str, int]) -> None:
+        """One JSON object a line, so that logs can be searched by run and by track."""
+        run_id = self._options.run.run_id
+        for one in failed:
+            fields = {"track_id": one.row.track_id, "uri": one.row.uri, **asdict(one.failure)}
+            logger.info(json.dumps({"event": "track_failed", "run_id": run_id, **fields}))
+        logger.info(
+            json.dumps({"event": "shard_committed", "run_id": run_id, "shard": shard, **sizes})
+        )
 
     def finish_bundle(self) -> None:
         """Check that no shard is left half-way.

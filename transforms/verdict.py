@@ -9,7 +9,6 @@ gather them. A runner that broke the fusion would leave a track incomplete at th
 bundle; that fails the bundle loudly, so that no track is lost.
 """
 
-import logging
 from collections.abc import Iterator
 
 import apache_beam as beam
@@ -26,8 +25,6 @@ from transforms.records import (
 )
 from transforms.stage import NAMESPACE, StageMetrics, failure
 from transforms.verdict_rule import judge
-
-logger = logging.getLogger(__name__)
 
 
 def scored_segments(batch: SegmentBatch, scores: SegmentScores) -> Iterator[ScoredSegment]:
@@ -92,7 +89,6 @@ class VerdictDoFn(beam.DoFn):
             result = audit_result(batches, config.threshold_real, config.threshold_ai)
         if isinstance(result, ErrorRow):
             self._errors.inc()
-            logger.info("track %s: %s", result.row.track_id, result.failure.message)
         else:
             self._tracks.inc()
             self._audio_seconds.inc(round(len(result.segments) * config.segment_seconds))
