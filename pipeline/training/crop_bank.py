@@ -33,6 +33,10 @@ class CropBank:
     crops: NDArray[np.int16]
     origins: tuple[Origin, ...]
 
+    def first(self, count: int) -> "CropBank":
+        """The first ``count`` couples."""
+        return CropBank(self.crops[:count], self.origins[:count])
+
     def chosen(self, keep: Callable[[Origin], bool]) -> NDArray[np.intp]:
         """Indices of the couples whose origin ``keep`` accepts."""
         return np.array([i for i, origin in enumerate(self.origins) if keep(origin)], np.intp)

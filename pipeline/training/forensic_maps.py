@@ -96,4 +96,5 @@ def fill_forensic_maps(
             for content in progress(maps, description="Forensic maps", total=len(starts)):
                 out.write(content)
         partial.replace(path)
+    # Of a file for more crops, which began with these, the beginning.
     return np.memmap(path, np.uint8, "r", shape=(*crops.shape[:-1], *shape))

@@ -119,6 +119,10 @@ def train(config: TrainingConfig) -> str:
     network.unet.load_state_dict(frozen.unet.state_dict())
     if config.start_from_residual:
         network.classifier.load_state_dict(frozen.classifier.state_dict())
+    if config.couples_used:
+        bank = bank.first(config.couples_used)
+        if not (config.cache / f"{name}.u8").exists():  # of all couples; their beginning will do
+            name = f"{name}-first-{config.couples_used}"
     chosen = bank.chosen(lambda origin: wanted(config, origin))
     if config.classifier_steps:
         _train_classifier(config, network, corpus, bank, chosen, name)

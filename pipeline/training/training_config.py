@@ -22,6 +22,7 @@ class TrainingConfig:
       run: folder for checkpoints and logs.
       cache: folder for what later runs share: decoded audio, examples, forensic maps.
       couples: examples to draw into the cache.
+      couples_used: of these, the first so many are learnt from; 0 for all.
       crop_seconds: length of an example.
       channels: random channels that each example passes through.
       processed: whether examples pass through them at all; false is the ablation without
@@ -58,6 +59,7 @@ class TrainingConfig:
     cache: Path
     judged: Path | None = None
     couples: int = 8000
+    couples_used: int = 0
     crop_seconds: float = 1.5
     channels: int = 2
     processed: bool = True
