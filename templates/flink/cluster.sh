@@ -25,7 +25,15 @@ java+=("--add-opens=java.base/sun.nio.ch=ALL-UNNAMED" -XX:+UseSerialGC -XX:Tiere
 say() { echo "flink: $*" >&2; }
 die() { say "$*"; exit 1; }
 
-namespaces() { [ "$(id -u)" = 0 ] && [ "${NAMESPACES:-1}" = 1 ] && ip netns list >/dev/null 2>&1; }
+# Whether this user may make network namespaces and bridges; found out once.
+isolated=no
+if [ "$(id -u)" = 0 ] && [ "${NAMESPACES:-1}" = 1 ] && command -v ip >/dev/null &&
+  { ip link show "$bridge" >/dev/null 2>&1 || ip link add "$bridge" type bridge 2>/dev/null; } &&
+  ip netns add artifactnet-probe 2>/dev/null; then
+  ip netns del artifactnet-probe
+  isolated=yes
+fi
+namespaces() { [ "$isolated" = yes ]; }
 inside() { if namespaces; then ip netns exec "artifactnet-tm$1" "${@:2}"; else "${@:2}"; fi; }
 address() { if namespaces; then echo "$subnet.1"; else echo 127.0.0.1; fi; }
 
