@@ -34,6 +34,7 @@ from pipeline.local_runner import (
 )
 from pipeline.output_folder import (
     OutputError,
+    check_name,
     check_output,
     clear_orphans,
     complete_tables,
@@ -162,11 +163,12 @@ def run_audit(request: AuditRequest) -> RunRecord:
         _check_machine(request)
     else:
         _check_runner(beam_options)
-    finish_swaps(output)
-    files = check_output(output)
+    check_name(output)
     catalogue = find_files(request.catalogue)  # before a folder is made for what isn't there
     make_output(output)
     with sole_writer(output):
+        finish_swaps(output)
+        files = check_output(output)
         request = replace(request, output=output, weights=weights)
         record = _audit(request, catalogue, files, beam_options)
     if record is None:
@@ -259,7 +261,7 @@ def _audit(
     if not record.counts.add_up:
         raise AuditFailedError(f"the counts don't add up: {record.counts}")
     if request.overwrite:  # the new audit is complete; only now does the one it replaces go
-        FileSystems.delete(files.all)
+        FileSystems.delete(files.kept)
     complete_tables(request.output, run_id, options.output.layout)
     write_run_record(record, request.output)
     return record

@@ -17,6 +17,8 @@ from models.onnx_export import with_thresholds
 from pipeline.audit import run_audit
 from pipeline.audit_request import AuditRequest
 from pipeline.calibration import Calibration, Claim, calibrate
+from pipeline.catalogue import absolute
+from pipeline.output_folder import OutputError, check_output
 from transforms.onnx_detector import is_onnx
 
 
@@ -54,15 +56,32 @@ def _scores(path: str) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
       ValueError: the columns are missing, or no track is labelled ``real``.
     """
     try:
-        table = ds.dataset(path, format="parquet").to_table(["label", "p_ai"])
+        data = ds.dataset(path, format="parquet")
+        names = [n for n in ("track_id", "run_id", "model_id") if n in data.schema.names]
+        table = data.to_table(["label", "p_ai", *names])
     except (OSError, KeyError, ValueError) as error:
         reason = str(error).splitlines()[0]
         raise ValueError(f"{path}: no Parquet with 'label' and 'p_ai' ({reason})") from error
-    label = np.array(table["label"].to_pylist(), object)
-    score = table["p_ai"].to_numpy().astype(np.float64)
+    rows = table.to_pylist()
+    if "run_id" in names:  # of a track that was audited again, the latest result
+        latest = {row["track_id"]: row for row in sorted(rows, key=lambda row: row["run_id"])}
+        rows = list(latest.values())
+    models = sorted({str(row["model_id"]) for row in rows} if "model_id" in names else ())
+    if len(models) > 1:
+        raise ValueError(
+            f"{path}: scores of several models ({', '.join(models)}); take one of them"
+        )
+    if bad := sum(not _is_probability(row["p_ai"]) for row in rows):
+        raise ValueError(f"{path}: {bad} of {len(rows)} rows have no p_ai between 0 and 1")
+    label = np.array([row["label"] for row in rows], object)
+    score = np.array([row["p_ai"] for row in rows], np.float64)
     if not (label == "real").any():
         raise ValueError(f"{path}: no track has the label 'real'; genuine tracks set the threshold")
     return score[label == "real"], score[label == "ai"]
+
+
+def _is_probability(value: object) -> bool:
+    return isinstance(value, float) and 0 <= value <= 1
 
 
 def _save(weights: Path | None, calibration: Calibration, target: Path) -> str:
@@ -99,11 +118,18 @@ def run_calibrate(request: CalibrateRequest) -> Calibration:
     if request.save.exists() and not request.overwrite:
         raise ValueError(f"{request.save} is there already; replace it with --overwrite")
     if is_onnx(request.weights) != is_onnx(request.save):
-        raise ValueError(f"{request.save}: must be the same kind of file as {request.weights}")
+        own = request.weights or SHIPPED_WEIGHTS.name
+        raise ValueError(f"{request.save}: must be the same kind of file as {own}")
     if bool(request.manifest) == bool(request.scores):
         raise ValueError("name a manifest to audit, or --scores of an earlier audit")
     path = request.scores
     if request.manifest:
+        work = absolute(request.work)
+        if not request.overwrite and check_output(work).holds_audit:
+            raise OutputError(
+                f"{work} holds an audit, whose tracks are not those of {request.manifest}: choose "
+                "another --output, calibrate from it with --scores, or replace it with --overwrite"
+            )
         run_audit(
             AuditRequest(
                 request.manifest,

@@ -156,6 +156,8 @@ def export(
 
     if onnx.suffix.lower() != ".onnx":
         raise ValueError(f"{onnx}: the name of an ONNX file ends in .onnx")
+    if onnx.parent.exists() and not onnx.parent.is_dir():
+        raise ValueError(f"{onnx.parent} is not a folder")
     if onnx.exists() and not overwrite:
         raise ValueError(f"{onnx} is there already; replace it with --overwrite")
     export_onnx(load_detector(weights or SHIPPED_WEIGHTS).network, onnx)

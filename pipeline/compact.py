@@ -82,6 +82,8 @@ def compact(output: str, rows_per_file: int = ROWS_PER_FILE) -> Compacted:
       OutputError: another audit is at work there.
       ValueError: no audit is there.
     """
+    if not check_output(output).holds_audit:
+        raise ValueError(f"{output}: no audit is there")
     with sole_writer(output):
         finish_swaps(output)
         files = check_output(output)

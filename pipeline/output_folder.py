@@ -28,14 +28,22 @@ class OutputError(ValueError):
     """The output can't be used; the message says what to do."""
 
 
+def check_name(output: str) -> None:
+    """Refuse a name that Beam would take for a pattern.
+
+    Raises:
+      OutputError: it is one.
+    """
+    if GLOB_CHARACTERS & set(output):
+        raise OutputError(f"{output}: an output folder can't have * ? or [ in its name")
+
+
 def check_output(output: str) -> OutputFiles:
     """Look at what lies in the output.
 
     Raises:
       OutputError: it can't be used.
     """
-    if GLOB_CHARACTERS & set(output):
-        raise OutputError(f"{output}: an output folder can't have * ? or [ in its name")
     try:
         return output_files(output)
     except (OSError, BeamIOError, ValueError) as error:

@@ -15,10 +15,12 @@ from apache_beam.io.filesystem import CompressionTypes
 from apache_beam.io.filesystems import FileSystems
 
 from pipeline.catalogue import absolute
-from pipeline.run_files import RUN_ID, RUNS, output_files
+from pipeline.run_files import RECORD, RUN_ID, RUNS, output_files, record_address
+from transforms.earlier_results import named_if_damaged
 from transforms.object_store import patiently
 
 RECORD_ADDRESS = re.compile(rf"(?P<output>.+)/{RUNS}/(?P<run>{RUN_ID})\.json")
+RECORD_NAME = re.compile(rf"{RUN_ID}\.json")
 TRACK_COLUMNS = (
     *("track_id", "uri", "verdict", "p_ai", "run_id", "model_id", "config_id", "content_id"),
     "sha256",
@@ -45,7 +47,8 @@ class OutputState:
 
 
 def split_run(address: str) -> tuple[str, str]:
-    """Output folder and run id of ``OUTPUT`` or ``OUTPUT/runs/RUN.json``."""
+    """Output folder and run id of ``OUTPUT``, ``OUTPUT/run.json`` or ``OUTPUT/runs/RUN.json``."""
+    address = address.rstrip("/").removesuffix(f"/{RECORD}")
     found = RECORD_ADDRESS.fullmatch(absolute(address).rstrip("/"))
     return (found["output"], found["run"]) if found else (absolute(address).rstrip("/"), "")
 
@@ -54,7 +57,10 @@ def read_file(path: str, columns: tuple[str, ...] | None = None) -> pa.Table:
     """One Parquet file; of ``columns`` those that it has."""
 
     def read() -> pa.Table:
-        with FileSystems.open(path, compression_type=CompressionTypes.UNCOMPRESSED) as file:
+        with (
+            FileSystems.open(path, compression_type=CompressionTypes.UNCOMPRESSED) as file,
+            named_if_damaged(path),
+        ):
             parquet = pq.ParquetFile(file)
             names = parquet.schema_arrow.names
             return parquet.read([n for n in columns if n in names] if columns else None)
@@ -78,6 +84,10 @@ def read_state(address: str) -> OutputState:
     files = output_files(output)
     if not files.holds_audit:
         raise ValueError(f"{address}: no audit is there")
+    if run_id and not FileSystems.exists(record_address(output, run_id)):
+        known = sorted(n.rpartition("/")[2] for n in files.notes if n.endswith(".json"))
+        runs = ", ".join(name for name in known if RECORD_NAME.fullmatch(name)) or "none"
+        raise ValueError(f"{address}: no such run; there are {runs}")
     database = duckdb.connect()
     database.register("all_tracks", _read(files.tables["tracks"], TRACK_COLUMNS))
     database.register("all_errors", _read(files.tables["errors"], ERROR_COLUMNS))

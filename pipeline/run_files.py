@@ -81,8 +81,13 @@ class OutputFiles:
     @property
     def all(self) -> list[str]:
         """Every file."""
+        return [*self.kept, *self.orphans]
+
+    @property
+    def kept(self) -> list[str]:
+        """Every file but the orphans."""
         tables = [path for paths in self.tables.values() for path in paths]
-        return [*tables, *self.orphans, *self.notes]
+        return [*tables, *self.notes]
 
     def runs(self) -> Counter:
         """Committed shards by run id; merged files are no run's."""

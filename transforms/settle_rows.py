@@ -19,7 +19,9 @@ from transforms.audio_errors import (
     DuplicateTrackError,
 )
 from transforms.content_identity import content_id
+from transforms.earlier_results import EarlierResult
 from transforms.object_store import S3Access
+from transforms.read_manifest import STAGE as MANIFEST
 from transforms.read_manifest import failed_row, line_key
 from transforms.records import ManifestRow, StageFailure
 from transforms.stage import StageMetrics
@@ -69,13 +71,13 @@ class SettleRowsDoFn(beam.DoFn):
         """Yield every line; the lines of a group are only streamed."""
         rows, earlier = group[1]["rows"], group[1]["earlier"]
         first = min(rows, key=_place, default=None)
-        done = set(earlier)
+        latest = _latest(earlier)
         for row in rows:  # none where a track was audited and then left the catalogue
             with self._metrics.timed():
                 settled = self._settled(row, first or row)
             if settled.failure:
                 self._metrics.failures.inc()
-            yield SettledRow(settled, bool(settled.content_id) and settled.content_id in done)
+            yield SettledRow(settled, _is_done(settled, latest))
 
     def _settled(self, row: ManifestRow, first: ManifestRow) -> ManifestRow:
         if row.failure:
@@ -89,6 +91,22 @@ class SettleRowsDoFn(beam.DoFn):
         return failed_row(row, DuplicateTrackError(), message)
 
 
+def _latest(earlier: Iterable[EarlierResult]) -> dict[str, EarlierResult]:
+    """The newest result of each place; only that one counts, whatever was found before."""
+    newest: dict[str, EarlierResult] = {}
+    for result in earlier:
+        known = newest.get(result.place)
+        if known is None or known.run_id < result.run_id:
+            newest[result.place] = result
+    return newest
+
+
+def _is_done(row: ManifestRow, latest: dict[str, EarlierResult]) -> bool:
+    of_line = row.failure is not None and row.failure.stage == MANIFEST
+    known = latest.get(f"{row.manifest}\n{row.line}" if of_line else "")
+    return bool(known and row.content_id and known.alike and known.content_id == row.content_id)
+
+
 def _place(row: ManifestRow) -> tuple[str, int]:
     return row.manifest, row.line
 
@@ -96,7 +114,7 @@ def _place(row: ManifestRow) -> tuple[str, int]:
 class SettleRows(beam.PTransform):
     """Settles all lines: one shuffle of rows.
 
-    Takes ``{"rows": PCollection[ManifestRow], "earlier": PCollection[tuple[str, str]]}``.
+    Takes ``{"rows": PCollection[ManifestRow], "earlier": PCollection[tuple[str, EarlierResult]]}``.
     """
 
     def __init__(self, access: S3Access, run_id: str) -> None:

@@ -94,3 +94,26 @@ def test_command_refuses_without_writing(tmp_path: Path) -> None:
         run_calibrate(request(tmp_path, scores=str(tmp_path / "none")))
     with pytest.raises(ValueError, match="name a manifest to audit, or --scores"):
         run_calibrate(request(tmp_path, scores=""))
+
+
+def test_scores_that_are_no_probabilities_or_of_two_models_are_refused(tmp_path: Path) -> None:
+    def refused(said: str, **columns: list) -> None:
+        pq.write_table(pa.table({"label": ["real"] * 3, **columns}), tmp_path / "s.parquet")
+        with pytest.raises(ValueError, match=said):
+            run_calibrate(request(tmp_path))
+
+    refused("1 of 3 rows have no p_ai between 0 and 1", p_ai=[0.1, None, 0.2])
+    refused("3 of 3 rows have no p_ai", p_ai=["x", "y", "z"])
+    refused("scores of several models", p_ai=[0.1] * 3, model_id=["a", "b", "b"])
+
+
+def test_of_a_track_that_was_audited_again_the_latest_score_counts(tmp_path: Path) -> None:
+    rows = {
+        "label": ["real"] * 800,
+        "p_ai": [0.9] * 400 + [0.1] * 400,
+        "track_id": [f"t{n % 400}" for n in range(800)],
+        "run_id": ["1"] * 400 + ["2"] * 400,
+    }
+    pq.write_table(pa.table(rows), tmp_path / "s.parquet")
+    found = run_calibrate(request(tmp_path))
+    assert (found.ai.tracks, found.ai.threshold < 0.2) == (400, True)

@@ -16,8 +16,9 @@ import pandas as pd
 import pytest
 import soundfile
 
-from pipeline.audit import run_audit
+from pipeline.audit import AuditFailedError, run_audit
 from pipeline.audit_request import AuditRequest
+from pipeline.compact import compact
 from pipeline.output_folder import OutputError, sole_writer
 from pipeline.run_files import output_files
 from tests.conftest import music
@@ -74,7 +75,41 @@ def test_another_model_or_configuration_audits_everything(asked: AuditRequest) -
     run_audit(asked)
     other = run_audit(replace(asked, segments=1))
     assert (other.counts.skipped, other.counts.tracks) == (0, 12)
-    assert run_audit(asked).counts.skipped == 15  # the first results are still there
+    again = run_audit(asked)  # back to the first configuration: its results must be the latest
+    assert (again.counts.skipped, again.counts.tracks) == (0, 12)
+
+
+def test_a_file_that_was_away_for_a_while_gets_its_verdict_back(
+    asked: AuditRequest, tmp_path: Path
+) -> None:
+    run_audit(asked)
+    path = tmp_path / "music" / "3.wav"
+    path.rename(tmp_path / "away.wav")
+    assert run_audit(asked).counts.errors == 1
+    (tmp_path / "away.wav").rename(path)
+    assert run_audit(asked).counts.tracks == 1
+    compact(asked.output)
+    tracks = table(tmp_path / "out", "tracks")
+    assert Counter(tracks.track_id) == {f"t{n}": 1 for n in range(12)}
+
+
+def test_overwriting_what_a_killed_run_left(asked: AuditRequest, tmp_path: Path) -> None:
+    run_audit(asked)
+    orphan = tmp_path / "out" / "segments" / "segments-20260101T000000-abcdef-0123456789ab.parquet"
+    orphan.write_bytes(b"half")
+    assert run_audit(replace(asked, overwrite=True)).counts.tracks == 12
+    assert not orphan.exists()
+    assert (tmp_path / "out" / "run.json").exists()
+
+
+def test_a_damaged_table_is_named(asked: AuditRequest, tmp_path: Path) -> None:
+    run_audit(asked)
+    damaged = sorted((tmp_path / "out" / "tracks").glob("*.parquet"))[0]
+    damaged.write_bytes(damaged.read_bytes()[:300])
+    with pytest.raises(AuditFailedError, match=f"{damaged.name} is damaged .*: remove it"):
+        run_audit(asked)
+    damaged.unlink()
+    assert run_audit(asked).counts.tracks > 0
 
 
 def test_a_missing_file_that_comes_is_audited(asked: AuditRequest, tmp_path: Path) -> None:

@@ -5,6 +5,7 @@ from pathlib import Path
 
 import pytest
 
+from transforms.earlier_results import EarlierResult
 from transforms.object_store import S3Access
 from transforms.read_manifest import failed_row
 from transforms.records import ManifestRow
@@ -15,11 +16,16 @@ def row(path: Path, line: int = 1, track_id: str = "a") -> ManifestRow:
     return ManifestRow(track_id, str(path), "m.jsonl", line)
 
 
-def settle(rows: list[ManifestRow], earlier: list[str]) -> tuple[list[ManifestRow], int]:
-    found = list(
-        SettleRowsDoFn(S3Access(), "run").process(("a", {"rows": rows, "earlier": earlier}))
-    )
+def settle(rows: list[ManifestRow], earlier: list) -> tuple[list[ManifestRow], int]:
+    do_fn = SettleRowsDoFn(S3Access(), "run")
+    found = list(do_fn.process(("a", {"rows": rows, "earlier": earlier})))
     return [one.row for one in found if not one.done], sum(one.done for one in found)
+
+
+def result(
+    content_id: str, run_id: str = "1", place: str = "", alike: bool = True
+) -> EarlierResult:
+    return EarlierResult(place, run_id, content_id, alike)
 
 
 def identity(path: Path) -> str:
@@ -30,9 +36,9 @@ def test_unchanged_is_skipped_and_changed_is_not(tmp_path: Path) -> None:
     path = tmp_path / "a.wav"
     path.write_bytes(b"one")
     before = identity(path)
-    assert settle([row(path)], [before]) == ([], 1)
+    assert settle([row(path)], [result(before)]) == ([], 1)
     os.utime(path, ns=(1, 1))
-    ((changed,), skipped) = settle([row(path)], [before])
+    ((changed,), skipped) = settle([row(path)], [result(before)])
     assert (skipped, changed.failure) == (0, None)
     assert changed.content_id == identity(path) != before
 
@@ -48,7 +54,9 @@ def test_of_one_track_id_the_first_line_stays(tmp_path: Path) -> None:
     assert "m.jsonl line 9: track_id 'a' is taken by m.jsonl line 3" in [
         f.message for f in failures
     ]
-    done = [one.content_id for one in rows]
+    done = [
+        result(one.content_id, place=f"m.jsonl\n{one.line}" if one.failure else "") for one in rows
+    ]
     assert settle([row(path, 9), row(path, 3), row(path, 5)], done) == ([], 3)
 
 
@@ -57,20 +65,20 @@ def test_what_is_missing_is_reported_once_and_audited_when_it_comes(tmp_path: Pa
     ((missing,), _) = settle([row(path)], [])
     assert missing.failure
     assert missing.failure.error_class == "AudioNotFoundError"
-    assert settle([row(path)], [missing.content_id]) == ([], 1)
+    assert settle([row(path)], [result(missing.content_id)]) == ([], 1)
     path.write_bytes(b"here")
-    ((found,), _) = settle([row(path)], [missing.content_id])
+    ((found,), _) = settle([row(path)], [result(missing.content_id)])
     assert found.failure is None
 
 
 def test_bad_lines_are_reported_once(tmp_path: Path) -> None:
     bad = failed_row(row(tmp_path, 4), ValueError(), "no uri")
     assert settle([bad], []) == ([bad], 0)
-    assert settle([bad], [bad.content_id]) == ([], 1)
+    assert settle([bad], [result(bad.content_id, place="m.jsonl\n4")]) == ([], 1)
 
 
 def test_what_left_the_catalogue_is_no_row() -> None:
-    assert settle([], ["size 3"]) == ([], 0)
+    assert settle([], [result("size 3")]) == ([], 0)
 
 
 @pytest.mark.skipif(os.geteuid() == 0, reason="root may read everything")
@@ -80,3 +88,14 @@ def test_forbidden(tmp_path: Path) -> None:
     ((found,), _) = settle([row(folder / "a.wav")], [])
     assert found.failure
     assert found.failure.error_class == "AudioForbiddenError"
+
+
+def test_only_the_latest_result_counts(tmp_path: Path) -> None:
+    path = tmp_path / "a.wav"
+    path.write_bytes(b"one")
+    own = identity(path)
+    outage = [result(own, "1"), result("absent", "2")]
+    assert settle([row(path)], outage)[1] == 0  # it is back, and must not stay an error
+    assert settle([row(path)], [*outage, result(own, "3")])[1] == 1
+    rolled_back = [result(own, "1"), result(own, "2", alike=False)]
+    assert settle([row(path)], rolled_back)[1] == 0
