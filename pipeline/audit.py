@@ -57,6 +57,7 @@ from transforms.commit_shards import OutputOptions
 from transforms.decode import DecodeOptions
 from transforms.detector_stages import DetectorOptions, detector_of
 from transforms.manifest_layout import inspect_manifests
+from transforms.model_file import local_model
 from transforms.object_store import s3_access
 from transforms.output_schema import RunFacts
 
@@ -158,6 +159,8 @@ def run_audit(request: AuditRequest) -> RunRecord:
         raise OutputError("the output's name is empty")
     output = absolute(request.output)
     weights = request.weights.absolute() if request.weights else None
+    if request.weights_source:
+        weights = local_model(request.weights_source, s3_access(beam_options))
     detector_of(DetectorOptions(weights, device="cpu"))  # fails early
     if _is_local(beam_options):
         _check_machine(request)
@@ -188,7 +191,8 @@ def _plan(
         raise OutputError(f"{doomed[0]} is to be read and replaced: choose another --output")
     seen = inspect_manifests(manifests)
     detector = detector_of(DetectorOptions(request.weights, device="cpu"))
-    decode = DecodeOptions(request.segments, access=s3_access(beam_options))
+    access = s3_access(beam_options)
+    decode = DecodeOptions(request.segments, access=access)
     local = _is_local(beam_options)
     run = RunFacts(
         run_id=run_id,
@@ -204,7 +208,9 @@ def _plan(
         counts=counts_address(request.output, run_id),
         earlier=earlier,
         shards=shard_count(seen.rows, _workers(request, seen.rows) if local else REMOTE_WORKERS),
-        detector=DetectorOptions(request.weights, detector.model_id, request.device),
+        detector=DetectorOptions(
+            request.weights, request.weights_source, access, detector.model_id, request.device
+        ),
         decode=decode,
         codecs=CodecOptions(request.codecs, request.codec_backend),
         accelerator=request.accelerator,

@@ -26,6 +26,8 @@ class AuditRequest:
       codecs: the unprocessed audio, then re-encodings.
       codec_backend: ``pyav`` or ``pydub``.
       weights: safetensors or ONNX file of the detector; ``None`` for the shipped one.
+      weights_source: address in an object store that ``weights`` stands for; such an address may
+        be given instead of ``weights``.
       device: ``auto``, ``cpu``, ``cuda`` ...
       accelerator: GPU of the workers of a remote job, e.g. ``type:nvidia-l4;count:1;
         install-nvidia-driver``.
@@ -42,6 +44,7 @@ class AuditRequest:
     codecs: tuple[CodecSpec, ...] = (CodecSpec("wav"),)
     codec_backend: str = "pyav"
     weights: Path | None = None
+    weights_source: str = ""
     device: str = "auto"
     accelerator: str = ""
     worker_ram: str = ""

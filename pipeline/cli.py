@@ -18,9 +18,12 @@ from pipeline.cli_options import (
     Backend,
     Codecs,
     Device,
+    OnnxAddress,
     OnnxModel,
     Segments,
     Weights,
+    WeightsAddress,
+    detector_address,
     detector_file,
     segment_count,
     set_up_logging,
@@ -50,8 +53,8 @@ def audit(
     segments: Segments = "7",
     codecs: Codecs = "wav",
     codec_backend: Backend = "pyav",
-    weights: Weights = None,
-    onnx_model: OnnxModel = None,
+    weights: WeightsAddress = "",
+    onnx_model: OnnxAddress = "",
     device: Device = "auto",
     accelerator: Annotated[
         str,
@@ -81,13 +84,15 @@ def audit(
     from pipeline.beam_flags import beam_flags
 
     own = [name for parameter in context.command.params for name in parameter.opts]
+    path, source = detector_address(weights, onnx_model)
     request = AuditRequest(
         catalogue=catalogue,
         output=output,
         segments=segment_count(segments),
         codecs=parse_codecs(codecs),
         codec_backend=codec_backend,
-        weights=detector_file(weights, onnx_model),
+        weights=path,
+        weights_source=source,
         device=device,
         accelerator=accelerator,
         worker_ram=worker_ram,

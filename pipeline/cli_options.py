@@ -59,6 +59,14 @@ OnnxModel = Annotated[
         help="Any detector as an ONNX file (audio [batch, samples] to probability) in its place.",
     ),
 ]
+WeightsAddress = Annotated[
+    str,
+    typer.Option("--weights", help="Detector, a safetensors file (path, gs://, s3://)."),
+]
+OnnxAddress = Annotated[
+    str,
+    typer.Option("--model", help="Any detector as an ONNX file in its place (path, gs://, s3://)."),
+]
 Device = Annotated[str, typer.Option(help="auto, cpu, cuda, cuda:1 ...")]
 Overwrite = Annotated[bool, typer.Option(help="Replace what is there.")]
 AsJson = Annotated[bool, typer.Option("--json", help="Print JSON instead of a table.")]
@@ -95,3 +103,12 @@ def detector_file(weights: Path | None, onnx_model: Path | None) -> Path | None:
     if onnx_model and onnx_model.suffix.lower() != ".onnx":
         raise typer.BadParameter(f"--model {onnx_model}: the name of an ONNX file ends in .onnx")
     return weights or onnx_model
+
+
+def detector_address(weights: str, onnx_model: str) -> tuple[Path | None, str]:
+    """The detector that an audit's ``--weights`` or ``--model`` names: its path, or its address."""
+    given = detector_file(
+        Path(weights) if weights else None, Path(onnx_model) if onnx_model else None
+    )
+    address = weights or onnx_model
+    return (None, address) if "://" in address else (given, "")

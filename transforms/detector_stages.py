@@ -8,7 +8,7 @@ methods; a process loads each detector once.
 
 import threading
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import lru_cache
 from pathlib import Path
 from typing import Any
@@ -24,6 +24,8 @@ from models.device import halving_on_oom, pick_device, segments_that_fit
 from models.forensic_channels import channel_statistics, forensic_channels
 from models.hpss import hpss
 from models.safetensors_io import WeightsError
+from transforms.model_file import local_model
+from transforms.object_store import S3Access
 from transforms.onnx_detector import OnnxDetector, is_onnx
 from transforms.records import ResidualSpectra, SegmentScores, SeparatedSpectra
 
@@ -35,12 +37,17 @@ class DetectorOptions:
     Attributes:
       weights: safetensors or ONNX file that exists on every worker; ``None`` for the shipped
         one, wherever the package is installed.
+      source: address in an object store from which ``weights`` was fetched, and from which a
+        worker on another machine fetches it; or empty.
+      access: to S3.
       model_id: what the file must be; empty for whatever it is.
       device: ``auto``, ``cpu``, ``cuda`` ...
       threads: CPU threads of torch in one process; 0 leaves torch's own choice.
     """
 
     weights: Path | None = None
+    source: str = ""
+    access: S3Access = field(default_factory=S3Access)
     model_id: str = ""
     device: str = "auto"
     threads: int = 0
@@ -123,6 +130,8 @@ def _load(options: DetectorOptions) -> Detector | OnnxDetector:
     if options.threads:
         torch.set_num_threads(options.threads)
     path = options.weights or SHIPPED_WEIGHTS
+    if options.source and not path.exists():
+        path = local_model(options.source, options.access)
     detector: Detector | OnnxDetector
     if is_onnx(path):
         detector = OnnxDetector(path, options.device, options.threads)

@@ -3,12 +3,14 @@
 import io
 import json
 from collections import Counter
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 import pytest
 import soundfile
 
+from models.safetensors_io import WeightsError, model_id
 from pipeline.audit import run_audit
 from pipeline.audit_request import AuditRequest
 from pipeline.compact import compact
@@ -46,11 +48,14 @@ def test_audit_from_and_to_a_store_that_fails_now_and_then(
             rows.append({"track_id": f"t{number}", "uri": f"music/{number}"})
         rows.append({"track_id": "gone", "uri": "music/gone"})
         put(f"{bucket}/m.jsonl", "\n".join(map(json.dumps, rows)).encode())
+        put(f"{bucket}/models/tiny.safetensors", tiny_weights.read_bytes())
         asked = AuditRequest(
-            f"{bucket}/m.jsonl", f"{bucket}/out", weights=tiny_weights, workers=1, quiet=True
-        )
+            f"{bucket}/m.jsonl", f"{bucket}/out", workers=1, quiet=True,
+            weights_source=f"{bucket}/models/tiny.safetensors",
+        )  # fmt: skip
         faults.rate = 0.05
         first = run_audit(asked)
+        assert first.model_id == model_id(tiny_weights)
         assert faults.counts["unavailable"] + faults.counts["reset"] > 0
         assert (first.counts.tracks, first.counts.errors) == (24, 1)
         assert Counter(column(asked.output, "tracks", "track_id")) == {
@@ -61,6 +66,8 @@ def test_audit_from_and_to_a_store_that_fails_now_and_then(
         second = run_audit(asked)
         assert (second.counts.skipped, second.counts.tracks) == (24, 1)
         faults.rate = 0.0
+        with pytest.raises(WeightsError, match="no such object"):
+            run_audit(replace(asked, weights_source=f"{bucket}/models/none.safetensors"))
         assert compare(f"{asked.output}/runs/{first.run_id}.json", asked.output).tracks == 25
         assert compact(asked.output).dropped == 1
         assert len(column(asked.output, "tracks", "track_id")) == 24

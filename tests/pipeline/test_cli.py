@@ -108,3 +108,17 @@ def test_bad_values_name_the_option(option: str, value: str, said: str) -> None:
     assert done.returncode == 2
     assert option in done.stderr
     assert said in done.stderr
+
+
+def test_a_detector_may_be_a_path_or_an_address(tmp_path: Path) -> None:
+    import typer
+
+    from pipeline.cli_options import detector_address
+
+    assert detector_address("", "") == (None, "")
+    assert detector_address("w.safetensors", "") == (Path("w.safetensors"), "")
+    assert detector_address("s3://b/w.safetensors", "") == (None, "s3://b/w.safetensors")
+    assert detector_address("", "gs://b/m.onnx") == (None, "gs://b/m.onnx")
+    for pair in (("a.safetensors", "b.onnx"), ("", "gs://b/m.safetensors")):
+        with pytest.raises(typer.BadParameter):
+            detector_address(*pair)
