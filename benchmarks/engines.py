@@ -58,10 +58,8 @@ def audit(engine: str, manifest: Path, output: Path, flags: tuple[str, ...], kil
 
 
 def wait_for_half(output: Path, process: subprocess.Popen) -> None:
-    rows = 0
     while process.poll() is None:
-        rows = len(list(output.glob("tracks/*.parquet")))
-        if rows >= HALF_OF_THE_SHARDS:
+        if len(list(output.glob("tracks/*.parquet"))) >= HALF_OF_THE_SHARDS:
             return
         time.sleep(0.1)
 

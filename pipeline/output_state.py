@@ -94,19 +94,20 @@ def read_state(address: str) -> OutputState:
     until = "true" if not run_id else f"run_id <= '{run_id}'"
     database.execute(
         f"""
+        CREATE VIEW keyed_errors AS SELECT *,
+          CASE WHEN stage = 'manifest' THEN manifest || chr(10) || line ELSE track_id END AS key
+          FROM all_errors;
         CREATE VIEW keyed AS
           SELECT track_id AS key, run_id FROM all_tracks WHERE {until}
           UNION ALL
-          SELECT CASE WHEN stage = 'manifest' THEN manifest || chr(10) || line ELSE track_id END,
-                 run_id FROM all_errors WHERE {until};
+          SELECT key, run_id FROM keyed_errors WHERE {until};
         CREATE TABLE latest AS SELECT key, max(run_id) AS run_id FROM keyed GROUP BY key;
         CREATE VIEW superseded AS SELECT key, run_id FROM keyed ANTI JOIN latest
           USING (key, run_id);
         CREATE VIEW tracks AS SELECT t.* FROM all_tracks t JOIN latest l
           ON t.track_id = l.key AND t.run_id = l.run_id;
-        CREATE VIEW errors AS SELECT e.* FROM all_errors e JOIN latest l ON l.run_id = e.run_id
-          AND l.key = CASE WHEN e.stage = 'manifest' THEN e.manifest || chr(10) || e.line
-                      ELSE e.track_id END;
+        CREATE VIEW errors AS SELECT e.* EXCLUDE (key) FROM keyed_errors e JOIN latest l
+          ON l.key = e.key AND l.run_id = e.run_id;
         """  # noqa: S608 (run_id matched a pattern of digits and letters)
     )
     return OutputState(output, run_id, database)

@@ -16,13 +16,11 @@ from typing import BinaryIO, NamedTuple
 
 from transforms.audio_decoding import DecodeLimits
 from transforms.audio_errors import (
-    AudioForbiddenError,
     AudioNotFoundError,
-    AudioUnreachableError,
     DecodeLimitError,
     EmptyAudioError,
 )
-from transforms.content_identity import object_facts
+from transforms.content_identity import local_errors, object_facts
 from transforms.embedded_audio import EmbeddedAudioReader
 from transforms.object_store import S3Access, split_address, storage_error
 from transforms.range_file import RangeFile
@@ -84,15 +82,9 @@ def _check_size(size: int, limits: DecodeLimits) -> None:
 
 
 def _open_local(path: str, limits: DecodeLimits) -> io.BufferedReader:
-    try:
+    with local_errors(path):
         # Not blocking, so that a named pipe in a catalogue can't hold a worker up.
         descriptor = os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC)
-    except (FileNotFoundError, NotADirectoryError, ValueError) as error:
-        raise AudioNotFoundError(f"no such file: {path}") from error
-    except PermissionError as error:
-        raise AudioForbiddenError(f"no permission to read {path}") from error
-    except OSError as error:
-        raise AudioUnreachableError(f"{path}: {error.strerror}") from error
     try:
         status = os.fstat(descriptor)
         if not stat.S_ISREG(status.st_mode):

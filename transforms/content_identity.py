@@ -7,6 +7,8 @@ identity, by the same model and configuration, need not be audited again.
 """
 
 import stat
+from collections.abc import Iterator
+from contextlib import contextmanager
 from functools import lru_cache
 from pathlib import Path
 
@@ -37,15 +39,26 @@ def object_facts(uri: str, access: S3Access) -> tuple[ObjectStore, ObjectFacts]:
         raise storage_error(uri, error) from error
 
 
-def _local(path: str) -> str:
+@contextmanager
+def local_errors(path: str) -> Iterator[None]:
+    """Give what opening a local file raises the class of its error row.
+
+    Raises:
+      AudioNotFoundError, AudioForbiddenError, AudioUnreachableError: by what went wrong.
+    """
     try:
-        status = Path(path).stat()
+        yield
     except (FileNotFoundError, NotADirectoryError, ValueError) as error:
         raise AudioNotFoundError(f"no such file: {path}") from error
     except PermissionError as error:
         raise AudioForbiddenError(f"no permission to read {path}") from error
     except OSError as error:
         raise AudioUnreachableError(f"{path}: {error.strerror}") from error
+
+
+def _local(path: str) -> str:
+    with local_errors(path):
+        status = Path(path).stat()
     if not stat.S_ISREG(status.st_mode):
         raise AudioNotFoundError(f"not a file: {path}")
     return f"size {status.st_size} changed {status.st_mtime_ns}"

@@ -31,11 +31,6 @@ class HeldOut:
     excerpts: tuple[Excerpt, ...]
     maps: NDArray[np.uint8]
 
-    def of(self, sources: tuple[str, ...]) -> NDArray[np.intp]:
-        """Indices of the excerpts of ``sources``."""
-        wanted = set(sources)
-        return np.array([i for i, e in enumerate(self.excerpts) if e.source in wanted], np.intp)
-
     def scores(
         self, classifier: nn.Module, index: NDArray[np.intp], channel: int
     ) -> NDArray[np.float64]:

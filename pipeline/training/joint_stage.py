@@ -11,11 +11,10 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from models.artifactnet import ArtifactNet
-from models.forensic_channels import forensic_channels
-from models.hpss import hpss
 from pipeline.training.batches import Batches
 from pipeline.training.classifier_stage import SHARE_OF_TIME, classification_losses
 from pipeline.training.crop_bank import FULL_SCALE, CropBank
+from pipeline.training.forward import forward
 
 
 class JointLosses:
@@ -51,12 +50,5 @@ class JointLosses:
         start = int(np.random.default_rng([self._seed, step]).integers(samples - width + 1))
         crops = self._bank.crops[self._batches(step)][..., start : start + width]
         audio = torch.from_numpy(crops.astype(np.float32) / FULL_SCALE)
-        network = self._network
-        magnitude = network.stft(audio.flatten(0, 2)).to(memory_format=torch.contiguous_format)
-        with torch.autocast("cpu", torch.bfloat16):
-            residual = network.unet(magnitude)
-        harmonic, percussive = hpss(residual, network.config.hpss_kernel)
-        channels = forensic_channels(magnitude, residual, harmonic, percussive)
-        with torch.autocast("cpu", torch.bfloat16):
-            logit = network.classifier(channels).logit.float()
+        logit = forward(self._network, audio.flatten(0, 2)).logit
         return classification_losses(logit.view(audio.shape[:3]), self._weight)

@@ -14,10 +14,9 @@ from torch import Tensor
 from torch.nn import functional
 
 from models.artifactnet import ArtifactNet
-from models.forensic_channels import forensic_channels
-from models.hpss import hpss
 from pipeline.training.batches import Batches
 from pipeline.training.crop_bank import FULL_SCALE, CropBank
+from pipeline.training.forward import forward
 
 
 def couple_loss(network: ArtifactNet, couples: Tensor, residual_weight: float) -> dict[str, Tensor]:
@@ -33,13 +32,7 @@ def couple_loss(network: ArtifactNet, couples: Tensor, residual_weight: float) -
     """
     audio = couples.transpose(0, 1).flatten(0, 1)
     target = torch.arange(2).repeat_interleave(len(couples)).float()
-    magnitude = network.stft(audio)
-    with torch.autocast("cpu", torch.bfloat16):
-        residual = network.unet(magnitude)
-    harmonic, percussive = hpss(residual, network.config.hpss_kernel)
-    channels = forensic_channels(magnitude, residual, harmonic, percussive)
-    with torch.autocast("cpu", torch.bfloat16):
-        logit = network.classifier(channels).logit.float()
+    magnitude, residual, logit = forward(network, audio)
     classification = functional.binary_cross_entropy_with_logits(logit, target * 0.98 + 0.01)
     genuine, generated = magnitude.chunk(2)
     changed = torch.minimum((generated - genuine).abs(), network.config.mask_bound * generated)
