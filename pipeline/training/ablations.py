@@ -105,6 +105,11 @@ def variants(
     constant = without_unet(Path(base.unet), out / "constant.safetensors")
     yield Variant("without ArtifactUNet", replace(base, unet=str(constant)))
     yield Variant("everything, from the first stage", replace(base, start_from_residual=True))
+    together = replace(base, start_from_residual=True, classifier_steps=0)
+    yield Variant(
+        "both networks together, from the first stage",
+        replace(together, joint_steps=base.classifier_steps),
+    )
     for count in (0, 3, 6):
         config = replace(base, leave_out_codecs=(*names[count:], "linear"))
         yield Variant(f"{count} decoders of our own", config, "decoders", count)
@@ -204,6 +209,8 @@ def main(
         train(replace(variant.config, run=run, output=weights))
         network = load_detector(weights).network
         key = f"{Path(variant.config.unet).stem}-{variant.config.hpss_kernel}"
+        if variant.config.joint_steps:  # an ArtifactUNet of its own
+            key = run.name
         rows = held_out(corpus, excerpts, network, out, f"held-out-{key}-{first}", base.threads)
         done.write_text(json.dumps(asdict(judge(variant, rows, network))))
     found = [out / variant.name.replace(" ", "-") / "outcome.json" for variant in todo]

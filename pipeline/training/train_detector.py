@@ -27,6 +27,7 @@ from pipeline.training.crop_bank import CropBank, fill_crop_bank
 from pipeline.training.examples import CoupleDataset, Drawing, Origin
 from pipeline.training.fit import Fitting, Validation, fit
 from pipeline.training.forensic_maps import fill_forensic_maps
+from pipeline.training.hard_mining import genuine_scores, with_hardest
 from pipeline.training.held_out import held_out
 from pipeline.training.joint_stage import JointLosses
 from pipeline.training.residual_stage import ResidualLosses
@@ -127,6 +128,10 @@ def train(config: TrainingConfig) -> str:
     if config.classifier_steps:
         _train_classifier(config, network, corpus, bank, chosen, name)
     if config.joint_steps:
+        if config.mined_share:
+            scores = genuine_scores(network, bank, chosen, config.run / "mined.npy")
+            chosen = with_hardest(chosen, scores, config.mined_share)
+        network.to(memory_format=torch.channels_last)
         losses = JointLosses(
             network, bank, chosen, config.joint_batch, config.consistency_weight, config.seed
         )

@@ -36,6 +36,8 @@ class TrainingConfig:
       classifier_batch: crops per such step, rounded down to whole examples.
       joint_steps: optimiser steps of both together, at 0.3 of the learning rate.
       joint_batch: crops per such step.
+      mined_share: of the couples, those whose genuine half scores highest before the joint
+        stage, which it learns from three times as often.
       consistency_weight: weight of the distance between channels of one crop.
       learning_rate: peak; warmed up over 5 % of the steps, then cosine to zero.
       pairs: use published pairs and couples of ours.
@@ -72,6 +74,7 @@ class TrainingConfig:
     classifier_batch: int = 16
     joint_steps: int = 0
     joint_batch: int = 12
+    mined_share: float = 0.0
     consistency_weight: float = 0.1
     learning_rate: float = 1e-3
     pairs: bool = True

@@ -56,7 +56,8 @@ def config(folder: Path, run: str) -> TrainingConfig:
         manifest=folder / "m.jsonl", codecs=(folder / "codec.safetensors",),
         output=folder / run / "w.safetensors", run=folder / run, cache=folder / "cache",
         couples=16, crop_seconds=0.5, residual_steps=4, residual_batch=2, classifier_steps=6,
-        classifier_batch=8, joint_steps=4, joint_batch=8, checkpoint_steps=2, workers=0,
+        classifier_batch=8, joint_steps=4, joint_batch=8, mined_share=0.25,
+        checkpoint_steps=2, workers=0,
     )  # fmt: skip
 
 

@@ -1,0 +1,66 @@
+"""Genuine music that the detector takes for generated is learnt from more often.
+
+Enters: couples and a detector from the stages before. Leaves: the same indices, those of the
+couples whose genuine half scored highest :data:`TIMES` times. The scores stay in the run's
+folder, so that a run that goes on after a kill draws the same batches.
+"""
+
+from pathlib import Path
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from rich.progress import track as progress
+
+from models.artifactnet import ArtifactNet
+from pipeline.training.crop_bank import FULL_SCALE, CropBank
+from pipeline.training.forward import forward
+
+TIMES = 3
+"""How often an epoch takes one of the hardest couples."""
+BATCH = 16
+
+
+def genuine_scores(
+    network: ArtifactNet, bank: CropBank, chosen: NDArray[np.intp], path: Path
+) -> NDArray[np.float32]:
+    """P(AI) ``[n]`` of the genuine half of the ``chosen`` couples, in their first channel.
+
+    Args:
+      network: that they are hard for.
+      bank: with the couples.
+      chosen: indices ``[n]`` of couples.
+      path: NumPy file for the scores; read when it is there and of as many couples.
+    """
+    if path.exists() and len(found := np.load(path, allow_pickle=False)) == len(chosen):
+        return found
+    network = network.eval().to(memory_format=torch.channels_last)
+    scores = []
+    with torch.inference_mode():
+        for start in progress(range(0, len(chosen), BATCH), description="Hard negatives"):
+            crops = bank.crops[chosen[start : start + BATCH], 0, 0]
+            audio = torch.from_numpy(crops.astype(np.float32)) / FULL_SCALE
+            scores.append(torch.sigmoid(forward(network, audio).logit).numpy())
+    found = np.concatenate(scores)
+    path.parent.mkdir(parents=True, exist_ok=True)
+    partial = path.with_suffix(".partial.npy")
+    np.save(partial, found)
+    partial.replace(path)
+    return found
+
+
+def with_hardest(
+    chosen: NDArray[np.intp], scores: NDArray[np.float32], share: float
+) -> NDArray[np.intp]:
+    """``chosen`` and again the ``share`` of it that scored highest.
+
+    Args:
+      chosen: indices ``[n]``.
+      scores: of each, ``[n]``.
+      share: in [0, 1].
+
+    Returns:
+      Indices ``[n + (TIMES - 1) * round(share * n)]``.
+    """
+    hardest = chosen[np.argsort(-scores, kind="stable")[: round(share * len(chosen))]]
+    return np.concatenate([chosen, np.repeat(hardest, TIMES - 1)])
