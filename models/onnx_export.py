@@ -87,12 +87,13 @@ def export_onnx(network: ArtifactNet, path: Path) -> None:
             opset_version=18,
             dynamo=True,
             verbose=False,
+            external_data=False,
         )
     model = onnx.load(str(partial))
     stored = {name: str(value) for name, value in network.config.to_json().items()}
     onnx.helper.set_model_props(model, stored)
-    onnx.save(model, str(path))
-    partial.unlink()
+    onnx.save(model, str(partial))
+    partial.replace(path)
 
 
 def with_thresholds(source: Path, target: Path, real: float, ai: float) -> str:
@@ -104,5 +105,7 @@ def with_thresholds(source: Path, target: Path, real: float, ai: float) -> str:
     stored |= {"threshold_real": repr(real), "threshold_ai": repr(ai)}
     onnx.helper.set_model_props(model, stored)
     target.parent.mkdir(parents=True, exist_ok=True)
-    onnx.save(model, str(target))
+    partial = target.with_name(target.name + ".partial")
+    onnx.save(model, str(partial))
+    partial.replace(target)
     return model_id(target)

@@ -1,7 +1,7 @@
 """``artifactnet calibrate``: set the verdict's two thresholds for a claimed rate.
 
-Enters: a manifest of genuine tracks that the detector never learnt from, or scores that an
-audit or ``bench --unseen-folds`` has already given. Leaves: a weights file with the
+Enters: a manifest of genuine tracks that the detector never learnt from, or the scores that an
+audit by it has already given. Leaves: a weights file with the
 thresholds replaced, and on standard output what may be claimed of them.
 """
 
@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 
 from models.artifactnet import SHIPPED_WEIGHTS, ArtifactNet, load_detector, save_detector
 from models.onnx_export import with_thresholds
+from models.safetensors_io import model_id
 from pipeline.audit import run_audit
 from pipeline.audit_request import AuditRequest
 from pipeline.calibration import Calibration, Claim, calibrate
@@ -49,11 +50,16 @@ class CalibrateRequest:
     overwrite: bool = False
 
 
-def _scores(path: str) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+def _scores(path: str, own_id: str) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
     """Scores of genuine and of generated tracks.
 
+    Args:
+      path: Parquet file or folder.
+      own_id: model id of the detector that is calibrated.
+
     Raises:
-      ValueError: the columns are missing, or no track is labelled ``real``.
+      ValueError: the columns are missing, another detector gave the scores, a track is there
+        twice, or none is labelled ``real``.
     """
     try:
         data = ds.dataset(path, format="parquet")
@@ -70,6 +76,15 @@ def _scores(path: str) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
     if len(models) > 1:
         raise ValueError(
             f"{path}: scores of several models ({', '.join(models)}); take one of them"
+        )
+    if models and models[0] != own_id:
+        raise ValueError(
+            f"{path}: scores of model {models[0]}, and the detector is {own_id}; name that model's "
+            "file with --weights"
+        )
+    if "track_id" in names and (more := len(rows) - len({row["track_id"] for row in rows})):
+        raise ValueError(
+            f"{path}: {more} of {len(rows)} rows repeat a track_id; a claim takes each track once"
         )
     if bad := sum(not _is_probability(row["p_ai"]) for row in rows):
         raise ValueError(f"{path}: {bad} of {len(rows)} rows have no p_ai between 0 and 1")
@@ -139,9 +154,9 @@ def run_calibrate(request: CalibrateRequest) -> Calibration:
             )
         )
         path = str(Path(request.work).absolute() / "tracks")
-    genuine, generated = _scores(path)
+    genuine, generated = _scores(path, model_id(request.weights or SHIPPED_WEIGHTS))
     found = calibrate(genuine, generated, request.fpr, request.miss_rate, request.confidence)
-    model_id = _save(request.weights, found, request.save)
+    new_id = _save(request.weights, found, request.save)
     print(_line("ai   >=", "genuine tracks are called ai", found.ai, request.confidence))
     missed = {
         "generated": "generated tracks are called real",
@@ -151,5 +166,5 @@ def run_calibrate(request: CalibrateRequest) -> Calibration:
     if len(generated):
         print(f"{(generated >= found.ai.threshold).mean():.1%} of {len(generated)} generated "
               "tracks are called ai")  # fmt: skip
-    print(f"{request.save}: model id {model_id}")
+    print(f"{request.save}: model id {new_id}")
     return found

@@ -107,15 +107,25 @@ def calibrate(
       confidence: of both claims.
 
     Raises:
-      ClaimError: too few tracks for the rates.
+      ClaimError: too few tracks for the rates, or genuine tracks score 1.
     """
     ai = claim(genuine, fpr, confidence)
+    if ai.threshold > 1:
+        raise ClaimError(
+            f"{int((genuine >= 1).sum())} of {len(genuine)} genuine tracks have the score 1: no "
+            "threshold keeps them from being called ai"
+        )
     if len(generated):
-        missed = claim(-generated, miss_rate, confidence)
-        real, real_by = -missed.threshold, "generated"
-        found = missed
+        real = max(0.0, -claim(-generated, miss_rate, confidence).threshold)
+        real = min(real, ai.threshold)
+        wrong, tracks, real_by = int((generated < real).sum()), len(generated), "generated"
     else:
-        found = claim(genuine, miss_rate, confidence)
-        real, real_by = found.threshold, "genuine"
-    real = min(real, ai.threshold)
-    return Calibration(ai, Claim(real, found.exceeding, found.tracks, found.upper_bound), real_by)
+        real = claim(genuine, miss_rate, confidence).threshold
+        if real > ai.threshold:
+            raise ClaimError(
+                f"a rate of {miss_rate:g} not called real needs a threshold of {real:.4f}, above "
+                f"that of ai, {ai.threshold:.4f}; ask for a rate of at least {fpr:g}"
+            )
+        wrong, tracks, real_by = int((genuine >= real).sum()), len(genuine), "genuine"
+    bound = upper_bound(wrong, tracks, confidence)
+    return Calibration(ai, Claim(real, wrong, tracks, bound), real_by)

@@ -82,7 +82,10 @@ def _bench_unseen(
         only=tuple(only),
     )
     results = run_unseen_folds(request)
-    print(markdown(results) if results else f"Done: folds {only}; the report needs all {folds}")
+    if results:
+        print(markdown(results, request.config.unet))
+    else:
+        print(f"Done: folds {only}; the report needs all {folds}")
     print(f"Report and plots: {output}")
 
 

@@ -13,7 +13,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from pipeline.bench.sources import SourceResult
-from pipeline.bench.statistics import FIGURES, Metrics
+from pipeline.bench.statistics import FIGURES, Estimate, Metrics
 
 HEADINGS = {
     "f1": "F1",
@@ -72,6 +72,11 @@ class BenchReport:
     unlabelled: int
     errors: int
     absent: tuple[str, ...] = ()
+
+
+def signed(difference: Estimate) -> str:
+    """E.g. ``+0.026 [-0.04, +0.10]``."""
+    return f"{difference.value:+.3f} [{difference.low:+.2f}, {difference.high:+.2f}]"
 
 
 def table(header: list[str], rows: list[list[str]]) -> list[str]:

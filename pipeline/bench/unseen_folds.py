@@ -3,9 +3,12 @@
 Enters: a :class:`TrainingConfig` and a number of folds. Leaves: for each fold a detector
 trained without the fold's generators, codec families and genuine sources, the audits of the
 fold's tracks by it, as they are and through the common channel, and the report over all
-folds. A run that was interrupted goes on: weights and audits that are there stay.
+folds. A run that was interrupted goes on: weights and audits that are there stay, unless they
+are of other settings, which is an error. A fold is as unseen as the training makes it: with
+``config.unet`` every fold starts from those weights, whatever they have learnt from.
 """
 
+import hashlib
 import json
 from dataclasses import dataclass, fields, replace
 from pathlib import Path
@@ -24,10 +27,12 @@ from pipeline.bench.controls import ControlFeatures, control_scores
 from pipeline.bench.folds import LabelledSource, assign_folds
 from pipeline.bench.run_bench import CODECS, DETECTOR, track_features
 from pipeline.bench.unseen_report import ChannelResult, judge_channel, write_unseen
+from pipeline.calibration import claim
 from pipeline.run_files import RECORD
 from pipeline.training.corpus import decode_excerpt
 from pipeline.training.examples import RECORDED
-from pipeline.training.train_detector import train
+from pipeline.training.settings_file import keep_settings
+from pipeline.training.train_detector import settings_of, train
 from pipeline.training.training_config import TrainingConfig
 from transforms.codec_roundtrip import CodecSpec, PyAVBackend, parse_codecs
 
@@ -93,8 +98,9 @@ def render_common(rows: list[dict[str, Any]], folder: Path) -> list[dict[str, An
     """The same rows, their audio through the common channel as MP3 files in ``folder``."""
     folder.mkdir(parents=True, exist_ok=True)
     config, backend, rendered = ArtifactNetConfig(), PyAVBackend(), []
-    for number, row in enumerate(progress(rows, description="Common channel")):
-        path = folder / f"{number:06d}.mp3"
+    for row in progress(rows, description="Common channel"):
+        name = hashlib.sha256(f"{row['track_id']}\0{row['uri']}".encode()).hexdigest()
+        path = folder / f"{name[:24]}.mp3"
         if not path.exists():
             audio = common_level(
                 decode_excerpt(Path(row["uri"]), config.sample_rate), config.sample_rate
@@ -125,8 +131,13 @@ def _run_fold(fold: int, rows: list[dict[str, Any]], common: list[dict[str, Any]
               sources: tuple[str, ...], request: UnseenRequest) -> None:  # fmt: skip
     folder = request.output / f"fold-{fold}"
     weights = folder / "artifactnet.safetensors"
+    config = replace(request.config, run=folder, output=weights, leave_out_sources=sources)
+    keep_settings(folder / "settings.json", settings_of(config))
     if not weights.exists():
-        train(replace(request.config, run=folder, output=weights, leave_out_sources=sources))
+        train(config)
+    codecs = list(map(str, request.codecs))
+    judging = {"rows": rows, "segments": request.segments, "codecs": codecs}
+    keep_settings(folder / "judged.json", judging)
     plain = _write_manifest(rows, folder / "plain.jsonl")
     _audit_once(plain, folder / "plain", weights, request, request.codecs)
     changed = _write_manifest(common, folder / "common.jsonl")
@@ -160,7 +171,9 @@ def run_unseen_folds(request: UnseenRequest) -> list[ChannelResult]:
       Results as it is and through the common channel; empty while folds are missing.
 
     Raises:
-      ValueError: the manifest can't be folded.
+      ValueError: the manifest can't be folded, there is no such fold, or ``output`` holds the
+        work of other settings.
+      ClaimError: too few genuine tracks for ``fpr``; found before anything is trained.
       AuditFailedError: an audit failed.
     """
     rows = read_labelled(request.config.judged or request.config.manifest)
@@ -168,6 +181,13 @@ def run_unseen_folds(request: UnseenRequest) -> list[ChannelResult]:
         [LabelledSource(row["source"], row["label"], row.get("pair")) for row in rows],
         request.folds,
     )
+    if missing := sorted(set(request.only) - set(range(request.folds))):
+        raise ValueError(
+            f"no fold {missing[0]}: the {request.folds} folds are 0 to {request.folds - 1}"
+        )
+    for fold in range(request.folds):  # a claim that can't be made is known before the training
+        others = [row for row in rows if row["label"] == "real" and fold_of[row["source"]] != fold]
+        claim(np.zeros(len(others)), request.fpr, request.confidence)
     rows = [row | {"bench_origin": "unseen", "fold": fold_of[row["source"]]} for row in rows]
     common = render_common(rows, request.output / "common")
     for fold in request.only or range(request.folds):
@@ -189,5 +209,5 @@ def run_unseen_folds(request: UnseenRequest) -> list[ChannelResult]:
                 title, tracks, folded.fold, scores, request.fpr, request.confidence, RECORDED
             )
         )
-    write_unseen(results, request.output)
+    write_unseen(results, request.output, str(request.config.unet))
     return results

@@ -19,13 +19,16 @@ import pyarrow.parquet as pq
 from numpy.typing import NDArray
 
 from pipeline.bench.audited import BenchTracks
+from pipeline.bench.generators import lead
 from pipeline.bench.plots import plot_drift, plot_reliability, plot_roc, plot_sources
-from pipeline.bench.report import plain_json, table
+from pipeline.bench.report import plain_json, signed, table
 from pipeline.bench.sources import SourceResult, by_source
-from pipeline.bench.statistics import FIGURES, Metrics, ScoredTracks, auc, measure
+from pipeline.bench.statistics import Estimate, Metrics, ScoredTracks, auc, measure, tpr_at
 from pipeline.calibration import claim
 
 DETECTOR = "ArtifactNet"
+AT_THRESHOLD = ("f1", "precision", "recall", "fpr")
+START = "Every fold began with {}: what that learnt from, genuine sources above all, is not unseen."
 
 
 @dataclass(frozen=True)
@@ -59,6 +62,8 @@ class ChannelResult:
       pooled: figures over all tracks at the folds' thresholds.
       mean_auc: of the generators' rows, by scorer.
       worst_auc: lowest of them, by scorer.
+      leads: of the detector's mean AUC over that of each control.
+      within_folds: AUC and TPR at 5 % FPR inside each fold, averaged over folds.
       fpr_recorded: false-positive rate of genuine sources of recorded music.
       fpr_sequenced: the same of all others.
       drift: mean, 95th percentile and largest codec drift; NaN without codecs.
@@ -74,6 +79,8 @@ class ChannelResult:
     pooled: Metrics
     mean_auc: dict[str, float]
     worst_auc: dict[str, float]
+    leads: dict[str, Estimate]
+    within_folds: dict[str, float]
     fpr_recorded: float
     fpr_sequenced: float
     drift: tuple[float, float, float]
@@ -145,12 +152,23 @@ def judge_channel(
     is_recorded = np.isin(tracks.source, list(recorded))
     drift = tracks.drift[~np.isnan(tracks.drift)]
     spread = (drift.mean(), np.percentile(drift, 95), drift.max()) if len(drift) else (np.nan,) * 3
+    scored = ScoredTracks(tracks.is_ai, tracks.score, called, tracks.group)
+    own_folds = [scored.take(np.flatnonzero(fold == k)) for k in np.unique(fold)]
     return ChannelResult(
         channel=channel,
         rows=tuple(rows),
-        pooled=measure(ScoredTracks(tracks.is_ai, tracks.score, called, tracks.group)),
+        pooled=measure(scored),
         mean_auc={n: float(np.mean([row.auc[n] for row in generators])) for n in scores},
         worst_auc={n: float(np.min([row.auc[n] for row in generators])) for n in scores},
+        leads={
+            name: lead([scores[DETECTOR]], [other], scored, tracks.source, fold)
+            for name, other in scores.items()
+            if name != DETECTOR
+        },
+        within_folds={
+            "auc": float(np.nanmean([auc(one) for one in own_folds])),
+            "tpr_at_fpr_5": float(np.nanmean([tpr_at(0.05)(one) for one in own_folds])),
+        },
         fpr_recorded=_share(called[genuine & is_recorded]),
         fpr_sequenced=_share(called[genuine & ~is_recorded]),
         drift=(float(spread[0]), float(spread[1]), float(spread[2])),
@@ -170,8 +188,8 @@ def _share(called: NDArray[np.bool_]) -> float:
     return float(called.mean()) if len(called) else float("nan")
 
 
-def markdown(results: list[ChannelResult]) -> str:
-    """The report as people read it."""
+def markdown(results: list[ChannelResult], start: str = "") -> str:
+    """The report as people read it; ``start`` names the weights that every fold began with."""
     lines = ["# Unseen generators and sources", ""]
     for result in results:
         pooled, names = result.pooled, list(result.mean_auc)
@@ -179,7 +197,8 @@ def markdown(results: list[ChannelResult]) -> str:
             f"## {result.channel.capitalize()}",
             "",
             f"{pooled.tracks_ai} generated and {pooled.tracks_real} genuine tracks, each scored by "
-            "a detector that never learnt from its generator or source.",
+            "the detector whose training left out its generator or source.",
+            *([START.format(start)] if start else []),
             "",
             *table(
                 ["", *names],
@@ -189,7 +208,15 @@ def markdown(results: list[ChannelResult]) -> str:
                 ],
             ),
             "",
-            *table(["figure", DETECTOR], [[n, str(getattr(pooled, n))] for n in FIGURES]),
+            "Lead of the mean AUC over that of "
+            + ", ".join(f"{name} {signed(one)}" for name, one in result.leads.items())
+            + ".",
+            "",
+            *table(["figure", DETECTOR], [[n, str(getattr(pooled, n))] for n in AT_THRESHOLD]),
+            "",
+            "Scores of two folds have two scales. Within folds, averaged: AUC "
+            f"{result.within_folds['auc']:.3f}, TPR at 5 % FPR "
+            f"{result.within_folds['tpr_at_fpr_5']:.3f}.",
             "",
             f"FPR on recorded music {result.fpr_recorded:.3f}, on all other "
             f"{result.fpr_sequenced:.3f}. Codec drift: mean {result.drift[0]:.3f}, 95th percentile "
@@ -214,6 +241,7 @@ def markdown(results: list[ChannelResult]) -> str:
 def _figures(result: ChannelResult) -> dict:
     hidden = ("tracks", "called_ai", "scores")
     return {k: v for k, v in vars(result).items() if k not in hidden} | {
+        "leads": {name: asdict(one) for name, one in result.leads.items()},
         "rows": [asdict(row) for row in result.rows],
         "pooled": asdict(result.pooled),
     }
@@ -244,9 +272,9 @@ def _called(result: ChannelResult) -> list[SourceResult]:
     ]
 
 
-def write_unseen(results: list[ChannelResult], folder: Path) -> None:
+def write_unseen(results: list[ChannelResult], folder: Path, start: str = "") -> None:
     """Write the report, its tables and, for each channel, the plots."""
-    (folder / "unseen.md").write_text(markdown(results))
+    (folder / "unseen.md").write_text(markdown(results, start))
     figures = plain_json([_figures(result) for result in results])
     (folder / "unseen.json").write_text(json.dumps(figures, indent=2) + "\n")
     pq.write_table(pa.concat_tables(map(_table, results)), folder / "unseen.parquet")

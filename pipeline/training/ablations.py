@@ -1,44 +1,36 @@
 """What each part of the training earns, and what more data would.
 
-Enters: a :class:`TrainingConfig`, a number of folds and one of them. Leaves: for each variant a
-detector trained without the fold's generators and sources, judged on these, one segment a track,
-as it is and through the common channel: ``ablations.json``, ``ablations.md`` and, for the number of
-decoders and of genuine hours, ``curves.png``. Variants that are there already are not trained
-again.
+Enters: a :class:`TrainingConfig`, a number of folds and one of them. Leaves: for each variant of
+:mod:`pipeline.training.ablation_variants` a detector trained without the fold's generators and
+sources, judged on these, one segment a track, as it is and through the common channel:
+``ablations.json``, ``ablations.md`` and, for the number of decoders and of genuine hours,
+``curves.png``. Variants that are there already are not trained again.
 
 Run as ``python -m pipeline.training.ablations CONFIG OUT``.
 """
 
 import json
-from collections.abc import Iterator
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Annotated
 
 import numpy as np
-import torch
 import typer
 from matplotlib.figure import Figure
+from numpy.typing import NDArray
 
-from models.artifactnet import ArtifactNet, load_detector, save_detector
+from models.artifactnet import load_detector
 from pipeline.bench.folds import LabelledSource, assign_folds
-from pipeline.bench.report import table
-from pipeline.bench.statistics import ScoredTracks, auc, tpr_at
+from pipeline.bench.generators import generator_aucs, lead
+from pipeline.bench.report import signed, table
+from pipeline.bench.statistics import Estimate, ScoredTracks, tpr_at
 from pipeline.bench.unseen_folds import read_labelled
-from pipeline.training.corpus import Corpus, load_corpus
+from pipeline.training.ablation_variants import PER_THOUSAND, Variant, variants
+from pipeline.training.corpus import Excerpt, load_corpus
 from pipeline.training.held_out import COMMON, PLAIN, HeldOut, held_out
-from pipeline.training.train_detector import train
-from pipeline.training.training_config import TrainingConfig, read_training_config
-
-
-@dataclass(frozen=True)
-class Variant:
-    """One training to judge; ``x`` is its place on a curve, ``curve`` which one."""
-
-    name: str
-    config: TrainingConfig
-    curve: str = ""
-    x: float = 0.0
+from pipeline.training.settings_file import keep_settings
+from pipeline.training.train_detector import settings_of, train
+from pipeline.training.training_config import read_training_config
 
 
 @dataclass(frozen=True)
@@ -47,134 +39,93 @@ class Outcome:
 
     Attributes:
       name: of the variant.
+      group: variants that may be compared; the first is what the others are set against.
+      x: place on the group's curve, if it is one.
       auc: mean over generators, as it is.
       worst: lowest generator, as it is.
       auc_common: mean over generators through the common channel.
-      tpr_at_fpr_1: of all generated tracks, as it is.
+      difference: of ``auc`` and ``auc_common``, averaged, from the group's first, with its
+        bootstrap 95 % interval over pieces.
+      tpr_at_fpr_5: of all generated tracks, as it is.
       drift: mean distance of a score from the one through the common channel.
-      curve: as in the variant.
-      x: as in the variant.
     """
 
     name: str
+    group: str
+    x: float | None
     auc: float
     worst: float
     auc_common: float
-    tpr_at_fpr_1: float
+    difference: Estimate
+    tpr_at_fpr_5: float
     drift: float
-    curve: str = ""
-    x: float = 0.0
 
 
-def without_unet(source: Path, target: Path) -> Path:
-    """A detector whose ArtifactUNet gives a quarter of the magnitude everywhere."""
-    network = load_detector(source).network
-    with torch.no_grad():
-        for layer in (network.unet.head, network.unet.refine):
-            for parameter in layer.parameters():
-                parameter.zero_()
-    save_detector(network, target)
-    return target
+@dataclass(frozen=True)
+class Judged:
+    """The unseen excerpts, and P(AI) ``[2, excerpts]``: as it is and in the common channel."""
+
+    excerpts: tuple[Excerpt, ...]
+    scores: NDArray[np.float64]
+
+    def tracks(self, channel: int) -> ScoredTracks:
+        """What the statistics take."""
+        rows = HeldOut(self.excerpts, np.zeros(0, np.uint8))
+        return rows.scored(np.arange(len(self.excerpts)), self.scores[channel])
 
 
-def _hours(corpus: Corpus, left_out: set[str]) -> float:
-    samples = sum(
-        one.end - one.begin
-        for one in corpus.excerpts
-        if one.label == "real" and one.bench_origin == "train" and one.source not in left_out
-    )
-    return samples / 44_100 / 3600
-
-
-def variants(
-    base: TrainingConfig, corpus: Corpus, unseen: tuple[str, ...], out: Path
-) -> Iterator[Variant]:
-    """Everything that is tried; all from scratch, on the same couples, for the same steps."""
-    base = replace(base, leave_out_sources=unseen, start_from_residual=False)
-    names = sorted(path.stem for path in base.codecs)
-    hours = _hours(corpus, set(unseen))
-    yield Variant("everything", base)
-    yield Variant("without pairs", replace(base, pairs=False))
-    yield Variant("without our own codecs", replace(base, own_codecs=False))
-    yield Variant("without hard negatives", replace(base, hard_negatives=False))
-    yield Variant("without the consistency term", replace(base, consistency_weight=0.0))
-    yield Variant(
-        "without codec augmentation", replace(base, processed=False, couples=base.couples_used)
-    )
-    yield Variant("without HPSS", replace(base, hpss_kernel=1))
-    constant = without_unet(Path(base.unet), out / "constant.safetensors")
-    yield Variant("without ArtifactUNet", replace(base, unet=str(constant)))
-    yield Variant("everything, from the first stage", replace(base, start_from_residual=True))
-    together = replace(base, start_from_residual=True, classifier_steps=0)
-    yield Variant(
-        "both networks together, from the first stage",
-        replace(together, joint_steps=base.classifier_steps),
-    )
-    for count in (0, 3, 6):
-        config = replace(base, leave_out_codecs=(*names[count:], "linear"))
-        yield Variant(f"{count} decoders of our own", config, "decoders", count)
-    real = sorted({e.source for e in corpus.excerpts if e.label == "real"} - set(unseen))
-    for step in (4, 2):
-        dropped = [name for number, name in enumerate(real) if number % step]
-        left = _hours(corpus, {*unseen, *dropped})
-        config = replace(base, leave_out_sources=(*unseen, *dropped))
-        yield Variant(f"{left:.1f} genuine hours", config, "genuine hours", left)
-    yield Variant(f"{len(names)} decoders of our own and linear ones", base, "decoders", len(names))
-    yield Variant(f"{hours:.1f} genuine hours", base, "genuine hours", hours)
-
-
-def judge(variant: Variant, rows: HeldOut, network: ArtifactNet) -> Outcome:
-    """Score the unseen excerpts by a trained variant."""
-    index = np.arange(len(rows.excerpts))
-    is_ai = np.array([one.label == "ai" for one in rows.excerpts])
-    source = np.array([one.source for one in rows.excerpts])
-    scores = {c: rows.scores(network.classifier, index, c) for c in (PLAIN, COMMON)}
-
-    def by_generator(channel: int) -> list[float]:
-        scored = rows.scored(index, scores[channel])
-        return [
-            auc(scored.take(np.flatnonzero((source == name) | ~is_ai)))
-            for name in np.unique(source[is_ai])
-        ]
-
-    plain = rows.scored(index, scores[PLAIN])
-    assert isinstance(plain, ScoredTracks)
+def outcome(variant: Variant, judged: Judged, reference: Judged) -> Outcome:
+    """Figures of a variant, and how far they are from those of its group's first."""
+    source = np.array([one.source for one in judged.excerpts])
+    plain, common = judged.tracks(PLAIN), judged.tracks(COMMON)
+    fold = np.zeros(len(source), np.intp)
+    found = generator_aucs(plain, source, fold)
     return Outcome(
         name=variant.name,
-        auc=float(np.mean(by_generator(PLAIN))),
-        worst=float(np.min(by_generator(PLAIN))),
-        auc_common=float(np.mean(by_generator(COMMON))),
-        tpr_at_fpr_1=tpr_at(0.01)(plain),
-        drift=float(np.abs(scores[PLAIN] - scores[COMMON]).mean()),
-        curve=variant.curve,
+        group=variant.group,
         x=variant.x,
+        auc=float(found.mean()),
+        worst=float(found.min()),
+        auc_common=float(generator_aucs(common, source, fold).mean()),
+        difference=lead(list(judged.scores), list(reference.scores), plain, source, fold),
+        tpr_at_fpr_5=tpr_at(0.05)(plain),
+        drift=float(np.abs(judged.scores[PLAIN] - judged.scores[COMMON]).mean()),
     )
 
 
 def _plot(outcomes: list[Outcome], path: Path) -> None:
-    figure = Figure(figsize=(9, 3.6))
-    for axes, curve in zip(figure.subplots(1, 2), ("decoders", "genuine hours"), strict=True):
-        points = sorted((one for one in outcomes if one.curve == curve), key=lambda one: one.x)
+    curves = sorted({one.group for one in outcomes if one.x is not None})
+    if not curves:
+        return
+    figure = Figure(figsize=(4.5 * len(curves), 3.6))
+    for axes, curve in zip(np.atleast_1d(figure.subplots(1, len(curves))), curves, strict=True):
+        points = sorted((one for one in outcomes if one.group == curve), key=lambda one: one.x or 0)
         for values, label in (
             ([one.auc for one in points], "as it is"),
             ([one.auc_common for one in points], "common channel"),
         ):
-            axes.plot([one.x for one in points], values, marker="o", label=label)
+            axes.plot([one.x or 0 for one in points], values, marker="o", label=label)
         axes.set(xlabel=curve, ylabel="mean AUC over unseen generators")
         axes.grid(alpha=0.3)
         axes.legend()
     figure.savefig(path, dpi=120, bbox_inches="tight")
 
 
-def _write(outcomes: list[Outcome], out: Path) -> None:
+def write_outcomes(outcomes: list[Outcome], out: Path) -> None:
+    """Write the table as JSON and Markdown, and the curves."""
     (out / "ablations.json").write_text(json.dumps([asdict(one) for one in outcomes], indent=2))
-    header = ["variant", "mean AUC", "worst generator", "common channel", "TPR at 1 % FPR", "drift"]
-    rows = [
-        [one.name, f"{one.auc:.3f}", f"{one.worst:.3f}", f"{one.auc_common:.3f}",
-         f"{one.tpr_at_fpr_1:.3f}", f"{one.drift:.3f}"]
-        for one in outcomes
-    ]  # fmt: skip
-    (out / "ablations.md").write_text("\n".join(table(header, rows)) + "\n")
+    header = ["variant", "mean AUC", "worst generator", "common channel", "difference of both",
+              "TPR at 5 % FPR", "drift"]  # fmt: skip
+    lines: list[str] = []
+    for group in dict.fromkeys(one.group for one in outcomes):
+        rows = [
+            [one.name, f"{one.auc:.3f}", f"{one.worst:.3f}", f"{one.auc_common:.3f}",
+             signed(one.difference),
+             f"{one.tpr_at_fpr_5:.3f}", f"{one.drift:.3f}"]
+            for one in outcomes if one.group == group
+        ]  # fmt: skip
+        lines += [f"{group.capitalize()}", "", *table(header, rows), ""]
+    (out / "ablations.md").write_text("\n".join(lines))
     _plot(outcomes, out / "curves.png")
 
 
@@ -185,11 +136,12 @@ def main(
     fold: int = 5,
     steps: int = 800,
     couples_used: Annotated[int, typer.Option(help="Couples to learn from.")] = 3000,
-    part: Annotated[str, typer.Option(help="i/n: every n-th variant from the i-th on.")] = "0/1",
+    group: Annotated[
+        list[str] | None, typer.Option(help=f"networks, {', '.join(PER_THOUSAND)}; all if none.")
+    ] = None,
 ) -> None:
     """Train and judge every variant of CONFIG, results in OUT."""
     base = replace(read_training_config(config), classifier_steps=steps, couples_used=couples_used)
-    out.mkdir(parents=True, exist_ok=True)
     corpus = load_corpus(base.manifest, base.cache, 44_100)
     labelled = read_labelled(base.judged or base.manifest)
     fold_of = assign_folds(
@@ -198,23 +150,35 @@ def main(
     unseen = tuple(sorted(name for name, one in fold_of.items() if one == fold))
     wanted = {row["track_id"] for row in labelled if row["source"] in unseen}
     excerpts = tuple(one for one in corpus.excerpts if one.track_id in wanted)
-    first, step = map(int, part.split("/"))
     todo = list(variants(base, corpus, unseen, out))
-    for variant in todo[first::step]:
+    judged: dict[str, Judged] = {}
+    for variant in todo:
         run = out / variant.name.replace(" ", "-")
-        done = run / "outcome.json"
-        if done.exists():
+        done = run / "scores.npy"
+        if not done.exists() and group and variant.group not in group:
             continue
-        weights = run / "artifactnet.safetensors"
-        train(replace(variant.config, run=run, output=weights))
-        network = load_detector(weights).network
-        key = f"{Path(variant.config.unet).stem}-{variant.config.hpss_kernel}"
-        if variant.config.joint_steps:  # an ArtifactUNet of its own
-            key = run.name
-        rows = held_out(corpus, excerpts, network, out, f"held-out-{key}-{first}", base.threads)
-        done.write_text(json.dumps(asdict(judge(variant, rows, network))))
-    found = [out / variant.name.replace(" ", "-") / "outcome.json" for variant in todo]
-    _write([Outcome(**json.loads(one.read_text())) for one in found if one.exists()], out)
+        settings = replace(variant.config, run=run, output=run / "artifactnet.safetensors")
+        keep_settings(run / "settings.json", settings_of(settings))
+        if not done.exists():
+            train(settings)
+            network = load_detector(settings.output).network
+            # Of variants that share an ArtifactUNet, the maps are made once.
+            unet = run.name if settings.joint_steps else Path(settings.unet).stem
+            rows = held_out(
+                corpus, excerpts, network, out, f"held-out-{unet}-{settings.hpss_kernel}",
+                base.threads,
+            )  # fmt: skip
+            index = np.arange(len(excerpts))
+            scores = [rows.scores(network.classifier, index, c) for c in (PLAIN, COMMON)]
+            np.save(done, np.stack(scores))
+        judged[variant.name] = Judged(excerpts, np.load(done, allow_pickle=False))
+    first = {variant.group: judged.get(variant.name) for variant in reversed(todo)}
+    outcomes = [
+        outcome(variant, judged[variant.name], reference)
+        for variant in todo
+        if variant.name in judged and (reference := first[variant.group])
+    ]
+    write_outcomes(outcomes, out)
 
 
 if __name__ == "__main__":

@@ -11,7 +11,7 @@ may learn together (:mod:`pipeline.training.joint_stage`).
 """
 
 import hashlib
-from dataclasses import replace
+from dataclasses import asdict, replace
 from pathlib import Path
 
 import numpy as np
@@ -31,6 +31,7 @@ from pipeline.training.hard_mining import genuine_scores, with_hardest
 from pipeline.training.held_out import held_out
 from pipeline.training.joint_stage import JointLosses
 from pipeline.training.residual_stage import ResidualLosses
+from pipeline.training.settings_file import keep_settings
 from pipeline.training.training_config import TrainingConfig
 
 MAPS_VERSION = 1
@@ -47,6 +48,33 @@ def wanted(config: TrainingConfig, origin: Origin) -> bool:
         and (config.own_codecs or not origin.codec)
         and (config.hard_negatives or not origin.treated)
     )
+
+
+KINDS = ("ours", "published", "unrelated")
+NOT_DECISIVE = ("run", "output", "cache", "judged", "threads", "workers")
+
+
+def settings_of(config: TrainingConfig) -> dict[str, object]:
+    """All that decides what a training by ``config`` becomes."""
+    settings = {n: value for n, value in asdict(config).items() if n not in NOT_DECISIVE}
+    return settings | {"manifest_sha256": hashlib.sha256(config.manifest.read_bytes()).hexdigest()}
+
+
+def _learnt(config: TrainingConfig, bank: CropBank) -> NDArray[np.intp]:
+    """Indices of the couples to learn from."""
+    chosen = bank.chosen(lambda origin: wanted(config, origin))
+    if not config.learnt:
+        return chosen
+    found = []
+    for kind, count in zip(KINDS, config.learnt, strict=True):
+        own = [index for index in chosen if bank.origins[index].kind == kind]
+        if len(own) < count:
+            raise ValueError(
+                f"learnt asks for {count} couples of kind {kind!r}, and {len(own)} are left: draw "
+                "more (couples), or ask for fewer"
+            )
+        found += own[:count]
+    return np.array(sorted(found), np.intp)
 
 
 def _draw(config: TrainingConfig, corpus: Corpus, sample_rate: int) -> tuple[CropBank, str]:
@@ -74,9 +102,10 @@ def _with_residual(config: TrainingConfig, network: ArtifactNet, bank: CropBank)
         return Path(config.unet)
     stage_one = config.run / "residual.safetensors"
     if not stage_one.exists():
-        chosen = bank.chosen(lambda o: o.kind == "ours" and o.codec not in config.leave_out_codecs)
+        anything = replace(config, pairs=True, own_codecs=True)
+        chosen = bank.chosen(lambda origin: origin.kind == "ours" and wanted(anything, origin))
         losses = ResidualLosses(
-            network, bank, chosen, config.residual_batch, config.residual_weight, config.seed
+            network, bank, chosen, config.residual_batch, config.residual_weight, config.fit_seed
         )
         averaged = fit(network, losses, _fitting(config, "residual", config.residual_steps))
         assert isinstance(averaged, ArtifactNet)
@@ -104,18 +133,20 @@ def train(config: TrainingConfig) -> str:
       The model id of the weights.
 
     Raises:
-      ValueError: no example is left after what the configuration leaves out.
+      ValueError: ``config.run`` holds another training, or too few examples are left after what
+        the configuration leaves out.
       WeightsError: a codec or ``config.unet`` can't be read.
     """
     torch.set_num_threads(config.threads)
+    keep_settings(config.run / "settings.json", settings_of(config))
     shape = replace(ArtifactNetConfig(), hpss_kernel=config.hpss_kernel)
     corpus = load_corpus(config.manifest, config.cache, shape.sample_rate)
     bank, bank_name = _draw(config, corpus, shape.sample_rate)
-    torch.manual_seed(config.seed)  # here, since drawing takes from torch's generator too
+    torch.manual_seed(config.fit_seed)  # here, since drawing takes from torch's generator too
     frozen_path = _with_residual(config, ArtifactNet(shape), bank)
     frozen = load_detector(frozen_path).network
     name = f"{bank_name}-{model_id(frozen_path)}-{config.hpss_kernel}-{MAPS_VERSION}"
-    torch.manual_seed(config.seed)
+    torch.manual_seed(config.fit_seed)
     network = ArtifactNet(shape)
     network.unet.load_state_dict(frozen.unet.state_dict())
     if config.start_from_residual:
@@ -124,7 +155,7 @@ def train(config: TrainingConfig) -> str:
         bank = bank.first(config.couples_used)
         if not (config.cache / f"{name}.u8").exists():  # of all couples; their beginning will do
             name = f"{name}-first-{config.couples_used}"
-    chosen = bank.chosen(lambda origin: wanted(config, origin))
+    chosen = _learnt(config, bank)
     if config.classifier_steps:
         _train_classifier(config, network, corpus, bank, chosen, name)
     if config.joint_steps:
@@ -133,7 +164,7 @@ def train(config: TrainingConfig) -> str:
             chosen = with_hardest(chosen, scores, config.mined_share)
         network.to(memory_format=torch.channels_last)
         losses = JointLosses(
-            network, bank, chosen, config.joint_batch, config.consistency_weight, config.seed
+            network, bank, chosen, config.joint_batch, config.consistency_weight, config.fit_seed
         )
         averaged = fit(network, losses, _fitting(config, "joint", config.joint_steps, 0.3))
         network.load_state_dict(averaged.state_dict())
@@ -147,7 +178,12 @@ def _train_classifier(
     maps = fill_forensic_maps(network, bank.crops, config.cache / f"{name}.u8", config.threads)
     classifier = network.classifier.to(memory_format=torch.channels_last)
     losses = ClassifierLosses(
-        classifier, maps, chosen, config.classifier_batch, config.consistency_weight, config.seed
+        classifier,
+        maps,
+        chosen,
+        config.classifier_batch,
+        config.consistency_weight,
+        config.fit_seed,
     )
     fitting = _fitting(config, "classifier", config.classifier_steps)
     averaged = fit(classifier, losses, fitting, _validation(config, corpus, network, name))

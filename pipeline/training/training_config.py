@@ -23,6 +23,8 @@ class TrainingConfig:
       cache: folder for what later runs share: decoded audio, examples, forensic maps.
       couples: examples to draw into the cache.
       couples_used: of these, the first so many are learnt from; 0 for all.
+      learnt: of these, how many of ours, published and unrelated to learn from, the first of
+        each kind; empty for all.
       crop_seconds: length of an example.
       channels: random channels that each example passes through.
       processed: whether examples pass through them at all; false is the ablation without
@@ -52,6 +54,7 @@ class TrainingConfig:
       threads: of torch.
       workers: processes that draw examples.
       seed: decides weights, examples and batches.
+      trial: with the seed, decides weights and batches: another training on the same examples.
     """
 
     manifest: Path
@@ -62,6 +65,7 @@ class TrainingConfig:
     judged: Path | None = None
     couples: int = 8000
     couples_used: int = 0
+    learnt: tuple[int, ...] = ()
     crop_seconds: float = 1.5
     channels: int = 2
     processed: bool = True
@@ -89,6 +93,12 @@ class TrainingConfig:
     threads: int = 1
     workers: int = 1
     seed: int = 0
+    trial: int = 0
+
+    @property
+    def fit_seed(self) -> int:
+        """What decides weights and batches."""
+        return self.seed + 1000 * self.trial
 
 
 def read_training_config(path: Path) -> TrainingConfig:
@@ -115,6 +125,9 @@ def _value(name: str, value: Any, wanted: Any) -> Any:
             return tuple(map(Path, value))
         if wanted == tuple[str, ...]:
             return tuple(value)
+    whole = isinstance(value, list) and all(type(one) is int for one in value)
+    if whole and wanted == tuple[int, ...]:
+        return tuple(value)
     if wanted is float and type(value) is int:
         return float(value)
     if type(value) is not wanted:

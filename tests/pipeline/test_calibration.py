@@ -57,6 +57,24 @@ def test_thresholds_are_in_order_even_when_the_classes_part_cleanly() -> None:
     assert (genuine >= alone.real.threshold).mean() <= 0.1
 
 
+def test_thresholds_that_cannot_be_had_are_refused() -> None:
+    rng = np.random.default_rng(0)
+    with pytest.raises(ClaimError, match="100 of 400 genuine tracks have the score 1"):
+        calibrate(np.repeat([1.0, 0.1], [100, 300]), np.array([]), 0.02, 0.1, 0.95)
+    with pytest.raises(ClaimError, match=r"above that of ai.*; ask for a rate of at least 0\.1"):
+        calibrate(rng.random(1000), np.array([]), 0.1, 0.02, 0.95)
+    silent = calibrate(rng.random(400) + 0, np.zeros(100), 0.02, 0.1, 0.95)
+    assert (silent.real.threshold, silent.real.exceeding) == (0.0, 0)
+
+
+def test_the_bound_is_that_of_the_threshold_in_use() -> None:
+    genuine, generated = np.linspace(0, 0.1, 400), np.linspace(0.5, 1, 400)
+    both = calibrate(genuine, generated, 0.02, 0.05, 0.95)
+    assert both.real.threshold == both.ai.threshold
+    assert both.real.exceeding == 0
+    assert both.real.upper_bound < 0.01
+
+
 def request(tmp_path: Path, **changes: object) -> CalibrateRequest:
     usual = CalibrateRequest(
         manifest="", scores=str(tmp_path / "s.parquet"), work="", weights=None,
@@ -105,6 +123,8 @@ def test_scores_that_are_no_probabilities_or_of_two_models_are_refused(tmp_path:
     refused("1 of 3 rows have no p_ai between 0 and 1", p_ai=[0.1, None, 0.2])
     refused("3 of 3 rows have no p_ai", p_ai=["x", "y", "z"])
     refused("scores of several models", p_ai=[0.1] * 3, model_id=["a", "b", "b"])
+    refused("scores of model a, and the detector is", p_ai=[0.1] * 3, model_id=["a"] * 3)
+    refused("1 of 3 rows repeat a track_id", p_ai=[0.1] * 3, track_id=["a", "b", "b"])
 
 
 def test_of_a_track_that_was_audited_again_the_latest_score_counts(tmp_path: Path) -> None:

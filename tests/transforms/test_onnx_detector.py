@@ -40,6 +40,7 @@ def test_export_equals_torch(tiny_weights: Path, tmp_path: Path) -> None:
     with torch.inference_mode():
         wanted = torch.sigmoid(network(torch.from_numpy(audio)).logit).numpy()
     np.testing.assert_allclose(found, wanted, atol=1e-3)
+    assert [path.name for path in tmp_path.glob("a.*")] == ["a.onnx"]
     stored = OnnxDetector(tmp_path / "a.onnx").config
     assert stored.threshold_ai == network.config.threshold_ai
 

@@ -15,6 +15,7 @@ from models.neural_codec import NeuralCodec, NeuralCodecConfig, save_neural_code
 from pipeline.bench import unseen_folds
 from pipeline.bench.common_channel import CUTOFF_HZ, common_channel
 from pipeline.bench.unseen_folds import UnseenRequest, run_unseen_folds
+from pipeline.calibration import ClaimError
 from pipeline.training import train_detector
 from pipeline.training.training_config import TrainingConfig
 from tests.conftest import music
@@ -87,6 +88,25 @@ def test_every_row_is_judged_by_a_detector_that_never_met_its_source(
     stored = json.loads((tmp_path / "out" / "unseen.json").read_text())
     assert [one["channel"] for one in stored] == ["as it is", "common channel"]
     assert pq.read_table(tmp_path / "out" / "unseen.parquet").num_rows == 2 * len(rows)
+    assert set(plain.leads) == {"confound probe", "spectral peaks", "shuffled labels"}
+    assert "whose training left out its generator or source.\n" in text
+
+    with pytest.raises(ValueError, match=r"fold-0 holds the work of other settings \(segments"):
+        run_unseen_folds(replace(request, segments=2))
+    longer = replace(request, config=replace(corpus, classifier_steps=3))
+    with pytest.raises(ValueError, match=r"other settings \(classifier_steps differ\)"):
+        run_unseen_folds(longer)
+
+
+def test_impossible_requests_are_refused_before_anything_is_trained(
+    corpus: TrainingConfig, tmp_path: Path
+) -> None:
+    request = UnseenRequest(corpus, 2, tmp_path / "out", fpr=0.5)
+    with pytest.raises(ValueError, match="no fold 7: the 2 folds are 0 to 1"):
+        run_unseen_folds(replace(request, only=(7,)))
+    with pytest.raises(ClaimError, match=r"tracks can't carry a rate of 0\.01"):
+        run_unseen_folds(replace(request, fpr=0.01))
+    assert not (tmp_path / "out").exists()
 
 
 def test_common_channel_leaves_nothing_above_its_cut_off_and_one_loudness() -> None:

@@ -16,7 +16,7 @@ from models.neural_codec import NeuralCodec, NeuralCodecConfig, save_neural_code
 from pipeline.training import train_detector
 from pipeline.training.classifier_stage import ClassifierLosses
 from pipeline.training.corpus import load_corpus
-from pipeline.training.crop_bank import fill_crop_bank
+from pipeline.training.crop_bank import CropBank, fill_crop_bank
 from pipeline.training.examples import CoupleDataset, Drawing, Origin
 from pipeline.training.joint_stage import JointLosses
 from pipeline.training.residual_stage import ResidualLosses
@@ -102,6 +102,40 @@ def test_interrupted_training_has_the_same_losses(
         assert sorted(whole) == list(range(1, steps + 1))
         assert again == pytest.approx(whole, abs=1e-3)
     assert load_detector(halves.output).network.config.unet_channels == (4, 6)
+
+
+def test_no_stage_learns_from_what_is_left_out(
+    folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    seen: dict[str, set[str]] = {}
+    banks: list[CropBank] = []
+    original = train_detector.fill_crop_bank
+    monkeypatch.setattr(
+        train_detector, "fill_crop_bank", lambda *a: banks.append(original(*a)) or banks[-1]
+    )
+    for losses_class in (ResidualLosses, ClassifierLosses, JointLosses):
+
+        def init(self, one, two, chosen, *more, first=losses_class.__init__, name=losses_class):
+            seen[name.__name__] = {s for i in chosen for s in banks[-1].origins[i].sources}
+            first(self, one, two, chosen, *more)
+
+        monkeypatch.setattr(losses_class, "__init__", init)
+    sources = {source for _, _, _, source, _ in ROWS}
+    train(replace(config(folder, "left-out"), leave_out_sources=("game",), couples=40))
+    assert len(seen) == 3
+    assert all(names and "game" not in names and names <= sources for names in seen.values())
+
+
+def test_run_of_another_training_is_refused(folder: Path) -> None:
+    train(config(folder, "again"))
+    with pytest.raises(ValueError, match=r"again holds the work of other settings \(joint_steps"):
+        train(replace(config(folder, "again"), joint_steps=9))
+
+
+def test_as_many_of_each_kind_as_asked_for(folder: Path) -> None:
+    few = replace(config(folder, "few"), learnt=(3, 1, 99))
+    with pytest.raises(ValueError, match=r"learnt asks for 99 couples of kind 'unrelated', and \d"):
+        train(few)
 
 
 def test_validation_keeps_the_best_and_stops(folder: Path) -> None:

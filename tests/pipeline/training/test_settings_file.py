@@ -1,0 +1,17 @@
+"""A folder is used again for the same settings only."""
+
+from pathlib import Path
+
+import pytest
+
+from pipeline.training.settings_file import keep_settings
+
+
+def test_other_settings_are_refused_by_name(tmp_path: Path) -> None:
+    kept = tmp_path / "run" / "settings.json"
+    keep_settings(kept, {"steps": 3, "sources": ("a", "b"), "manifest": Path("m")})
+    keep_settings(kept, {"steps": 3, "sources": ("a", "b"), "manifest": Path("m")})
+    with pytest.raises(ValueError, match=r"run holds the work of other settings \(sources, steps"):
+        keep_settings(kept, {"steps": 4, "sources": ("a",), "manifest": Path("m")})
+    with pytest.raises(ValueError, match=r"\(more differ\); name another folder, or delete it"):
+        keep_settings(kept, {"steps": 3, "sources": ("a", "b"), "manifest": Path("m"), "more": 1})
