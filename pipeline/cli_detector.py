@@ -48,6 +48,11 @@ def bench(
     """Measure the detector, and three controls, on a labelled catalogue."""
     set_up_logging(False)
     if unseen_folds:
+        if weights or model or overwrite:
+            raise ValueError(
+                "--unseen-folds trains its own detectors and goes on with what is in --output; it "
+                "takes no --weights, --model or --overwrite"
+            )
         _bench_unseen(manifest, output, segments, codecs, unseen_folds, only_fold or [], fpr)
         return
     from pipeline.bench.report import markdown

@@ -28,8 +28,10 @@ def couple_scores(
     """P(AI) ``[couples, 2]``, genuine first, of couples by ``codec``."""
     found: list[NDArray] = []
     for index in progress(range(len(dataset)), description="Couples"):
+        if len(found) == couples:
+            break
         crops, origin = dataset[index]
-        if origin.codec == codec and len(found) < couples:
+        if origin.codec == codec:
             with torch.inference_mode():
                 logit = network(torch.from_numpy(crops[0])).logit
             found.append(torch.sigmoid(logit).numpy())

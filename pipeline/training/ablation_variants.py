@@ -87,7 +87,9 @@ def _networks(base: TrainingConfig, constant: Path) -> Iterator[Variant]:
     staged = replace(base, start_from_residual=True)
     yield Variant("everything, from the first stage", staged, group)
     joint = replace(staged, classifier_steps=0, joint_steps=base.classifier_steps)
-    yield Variant("both networks together, from the first stage", joint, group)
+    apart = replace(joint, one_bandwidth=False)
+    yield Variant("both networks together, from the first stage", apart, group)
+    yield Variant("both networks together, couples of one bandwidth", joint, group)
 
 
 def _couples(base: TrainingConfig, group: str, *shares: float) -> tuple[int, ...]:

@@ -9,6 +9,7 @@ import hashlib
 import json
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -35,6 +36,10 @@ class Excerpt:
     bench_origin: str
     begin: int
     end: int
+
+
+COLUMNS = ("track_id", "label", "kind", "source", "pair", "bench_origin")
+"""Of a manifest line, beside ``uri``; ``pair`` may be missing."""
 
 
 @dataclass(frozen=True)
@@ -68,6 +73,17 @@ def decode_excerpt(path: Path, sample_rate: int) -> NDArray[np.float32]:
     return mono_window(samples, reader.info.sample_rate, sample_rate, length)
 
 
+def _check(rows: list[dict[str, Any]], manifest: Path) -> None:
+    """Refuse a row before an hour of decoding, not after."""
+    for number, row in enumerate(rows, start=1):
+        missing = [name for name in ("uri", *COLUMNS) if not row.get(name) and name != "pair"]
+        if missing:
+            raise ValueError(
+                f"{manifest} line {number}: no {', '.join(missing)}; training needs them "
+                "(kind: real, ai, or codec for an original's version; bench_origin: train or test)"
+            )
+
+
 def load_corpus(manifest: Path, cache: Path, sample_rate: int) -> Corpus:
     """Decode ``manifest`` into ``cache`` unless an earlier run did, and map it.
 
@@ -79,6 +95,7 @@ def load_corpus(manifest: Path, cache: Path, sample_rate: int) -> Corpus:
 
     Raises:
       FileNotFoundError: no such manifest.
+      ValueError: a line lacks a column.
     """
     content = manifest.read_bytes()
     key = hashlib.sha256(content + f"{sample_rate} {LONGEST_SECONDS}".encode()).hexdigest()[:12]
@@ -87,11 +104,12 @@ def load_corpus(manifest: Path, cache: Path, sample_rate: int) -> Corpus:
         cache.mkdir(parents=True, exist_ok=True)
         excerpts, position = [], 0
         rows = [json.loads(line) for line in content.splitlines()]
+        _check(rows, manifest)
         with samples_path.open("wb") as out:
             for row in progress(rows, description="Decoding the corpus"):
                 audio = decode_excerpt(manifest.parent / row["uri"], sample_rate)
                 out.write(audio.astype(np.float16).tobytes())
-                fields = {name: row[name] for name in Excerpt.__annotations__ if name in row}
+                fields = {name: row.get(name) for name in COLUMNS}
                 excerpts.append({**fields, "begin": position, "end": position + len(audio)})
                 position += len(audio)
         index_path.write_text(json.dumps(excerpts))

@@ -93,7 +93,10 @@ class Drawing:
 
 
 class CoupleDataset(Dataset):
-    """Couples drawn at random: balanced by class, then by source, then by track."""
+    """Couples drawn at random: by class, then by source, then by track.
+
+    Genuine ones are first drawn by whether they are recorded, six in ten.
+    """
 
     def __init__(self, corpus: Corpus, drawing: Drawing) -> None:
         self._corpus = corpus
@@ -220,6 +223,12 @@ def _grouped(rows: list[Excerpt]) -> dict[str, list[Excerpt]]:
 
 
 def _pick(rng: np.random.Generator, groups: dict[str, list[Excerpt]]) -> Excerpt:
+    if not groups:
+        raise ValueError(
+            "the manifest has no train rows of a kind that is to be drawn; it takes generated "
+            "music (kind ai), versions with their originals (kind codec, pair), and genuine music, "
+            f"both recorded (sources {', '.join(sorted(RECORDED))}) and other"
+        )
     names = sorted(groups)
     group = groups[names[rng.integers(len(names))]]
     return group[rng.integers(len(group))]

@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from models.artifactnet import ArtifactNet
+from pipeline.training.bandwidth import match_bandwidth
 from pipeline.training.batches import Batches
 from pipeline.training.classifier_stage import SHARE_OF_TIME, classification_losses
 from pipeline.training.crop_bank import FULL_SCALE, CropBank
@@ -27,6 +28,7 @@ class JointLosses:
       batch: crops a step.
       consistency_weight: of the distance between channels in ``total``.
       seed: decides the batches.
+      one_bandwidth: whether both halves of a couple are given one bandwidth.
     """
 
     def __init__(
@@ -37,7 +39,9 @@ class JointLosses:
         batch: int,
         consistency_weight: float,
         seed: int,
+        one_bandwidth: bool = True,
     ) -> None:
+        self._one_bandwidth = one_bandwidth
         self._network, self._bank = network, bank
         self._weight, self._seed = consistency_weight, seed
         crops = bank.crops.shape[1] * bank.crops.shape[2]
@@ -48,7 +52,11 @@ class JointLosses:
         samples = self._bank.crops.shape[-1]
         width = round(SHARE_OF_TIME * samples)
         start = int(np.random.default_rng([self._seed, step]).integers(samples - width + 1))
-        crops = self._bank.crops[self._batches(step)][..., start : start + width]
-        audio = torch.from_numpy(crops.astype(np.float32) / FULL_SCALE)
+        stored = self._bank.crops[self._batches(step)][..., start : start + width]
+        crops: NDArray[np.float32] = stored.astype(np.float32) / np.float32(FULL_SCALE)
+        if self._one_bandwidth:
+            rate = self._network.config.sample_rate
+            crops = match_bandwidth(crops, rate, np.random.default_rng([self._seed, step, 1]))
+        audio = torch.from_numpy(crops)
         logit = forward(self._network, audio.flatten(0, 2)).logit
         return classification_losses(logit.view(audio.shape[:3]), self._weight)

@@ -118,7 +118,9 @@ def _validation(
 ) -> Validation | None:
     if not config.validation:
         return None
-    excerpts = tuple(e for e in corpus.excerpts if e.source in config.validation)
+    excerpts = tuple(
+        e for e in corpus.excerpts if e.source in config.validation and e.bench_origin == "train"
+    )
     names = hashlib.sha256("".join(e.track_id for e in excerpts).encode()).hexdigest()[:8]
     rows = held_out(
         corpus, excerpts, network, config.cache, f"{name}-held-out-{names}", config.threads
@@ -164,8 +166,9 @@ def train(config: TrainingConfig) -> str:
             chosen = with_hardest(chosen, scores, config.mined_share)
         network.to(memory_format=torch.channels_last)
         losses = JointLosses(
-            network, bank, chosen, config.joint_batch, config.consistency_weight, config.fit_seed
-        )
+            network, bank, chosen, config.joint_batch, config.consistency_weight, config.fit_seed,
+            config.one_bandwidth,
+        )  # fmt: skip
         averaged = fit(network, losses, _fitting(config, "joint", config.joint_steps, 0.3))
         network.load_state_dict(averaged.state_dict())
     return save_detector(network.eval(), config.output)

@@ -9,6 +9,16 @@ from dataclasses import dataclass, fields
 from pathlib import Path
 from typing import Any
 
+KINDS: dict[Any, str] = {
+    Path: "a path", Path | None: "a path", str: "a text", int: "a whole number", float: "a number",
+    bool: "true or false", tuple[Path, ...]: "a list of paths", tuple[str, ...]: "a list of texts",
+    tuple[int, ...]: "a list of whole numbers",
+}  # fmt: skip
+AT_LEAST_ONE = (
+    "couples", "residual_batch", "classifier_batch", "joint_batch", "hpss_kernel",
+    "checkpoint_steps", "threads",
+)  # fmt: skip
+
 
 @dataclass(frozen=True)
 class TrainingConfig:
@@ -40,6 +50,7 @@ class TrainingConfig:
       joint_batch: crops per such step.
       mined_share: of the couples, those whose genuine half scores highest before the joint
         stage, which it learns from three times as often.
+      one_bandwidth: in the joint stage, give both halves of a couple one bandwidth.
       consistency_weight: weight of the distance between channels of one crop.
       learning_rate: peak; warmed up over 5 % of the steps, then cosine to zero.
       pairs: use published pairs and couples of ours.
@@ -79,6 +90,7 @@ class TrainingConfig:
     joint_steps: int = 0
     joint_batch: int = 12
     mined_share: float = 0.0
+    one_bandwidth: bool = True
     consistency_weight: float = 0.1
     learning_rate: float = 1e-3
     pairs: bool = True
@@ -131,5 +143,7 @@ def _value(name: str, value: Any, wanted: Any) -> Any:
     if wanted is float and type(value) is int:
         return float(value)
     if type(value) is not wanted:
-        raise ValueError(f"{name} must be {getattr(wanted, '__name__', 'a list of texts')}")
+        raise ValueError(f"{name} must be {KINDS[wanted]}")
+    if wanted is int and value < (1 if name in AT_LEAST_ONE else 0):
+        raise ValueError(f"{name} must be {KINDS[wanted]}, at least {int(name in AT_LEAST_ONE)}")
     return value

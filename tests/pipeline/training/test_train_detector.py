@@ -132,6 +132,13 @@ def test_run_of_another_training_is_refused(folder: Path) -> None:
         train(replace(config(folder, "again"), joint_steps=9))
 
 
+def test_rows_without_their_columns_are_refused_before_decoding(tmp_path: Path) -> None:
+    row = {"track_id": "a", "uri": "a.flac", "label": "real", "source": "s"}
+    (tmp_path / "m.jsonl").write_text(json.dumps(row))
+    with pytest.raises(ValueError, match=r"m\.jsonl line 1: no kind, bench_origin; training needs"):
+        load_corpus(tmp_path / "m.jsonl", tmp_path / "cache", 44_100)
+
+
 def test_as_many_of_each_kind_as_asked_for(folder: Path) -> None:
     few = replace(config(folder, "few"), learnt=(3, 1, 99))
     with pytest.raises(ValueError, match=r"learnt asks for 99 couples of kind 'unrelated', and \d"):
@@ -229,8 +236,19 @@ def test_configuration_file(tmp_path: Path) -> None:
     with pytest.raises(ValueError, match=r"c\.toml: unknown fields speed"):
         read_training_config(path)
     path.write_text(needed + 'seed = "3"\n')
-    with pytest.raises(ValueError, match=r"c\.toml: seed must be int"):
+    with pytest.raises(ValueError, match=r"c\.toml: seed must be a whole number"):
         read_training_config(path)
+    for line, said in {
+        "couples = 0": "couples must be a whole number, at least 1",
+        'codecs = "a"': "codecs must be a list of paths",
+        "judged = 3": "judged must be a path",
+        "learnt = [1, 2.5, 3]": "learnt must be a list of whole numbers",
+    }.items():
+        path.write_text(
+            "\n".join(x for x in needed.splitlines() if x[:3] != line[:3]) + f"\n{line}"
+        )
+        with pytest.raises(ValueError, match=rf"c\.toml: {said}"):
+            read_training_config(path)
     path.write_text('manifest = "m"\n')
     with pytest.raises(ValueError, match=r"c\.toml: .*missing"):
         read_training_config(path)
