@@ -3,7 +3,8 @@
 Enters: mono float32 audio ``[samples]``. Leaves: the same length after resampling,
 low-pass, equalisation, level, and none to two lossy codecs. A channel is drawn first and
 applied after, so that both halves of a pair go through the same one: then bandwidth,
-loudness and codec say nothing about the class, only the decoder does.
+loudness and codec of the channel say nothing about the class. What was done to a half before it
+came here stays in it; see :mod:`pipeline.training.bandwidth`.
 """
 
 from dataclasses import dataclass
