@@ -120,7 +120,7 @@ def _decoders(plain: TrainingConfig) -> Iterator[Variant]:
     names = sorted(path.stem for path in plain.codecs)
     whole = replace(plain, learnt=_couples(plain, group))
     yield Variant(f"{len(names)} decoders and linear ones", whole, group, len(names))
-    for count in (6, 3):
+    for count in (6, 4):
         fewer = replace(whole, leave_out_codecs=(*names[count:], "linear"))
         yield Variant(f"{count} decoders of our own", fewer, group, count)
     none = replace(whole, own_codecs=False, learnt=_couples(plain, group, 0, 0.3, 0.7))

@@ -105,7 +105,7 @@ def _plot(outcomes: list[Outcome], path: Path) -> None:
             ([one.auc_common for one in points], "common channel"),
         ):
             axes.plot([one.x or 0 for one in points], values, marker="o", label=label)
-        axes.set(xlabel=curve, ylabel="mean AUC over unseen generators")
+        axes.set(xlabel=curve, ylabel="mean AUC over unseen generators", ylim=(0.4, 1.0))
         axes.grid(alpha=0.3)
         axes.legend()
     figure.savefig(path, dpi=120, bbox_inches="tight")

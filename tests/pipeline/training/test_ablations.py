@@ -66,7 +66,7 @@ def test_examples_differ_without_a_unet_that_knows_them(found: dict[str, Variant
         learnt = {sum(one.config.learnt) for one in rows if one.group == group}
         assert len(learnt) == 1
     assert found["without pairs of either kind"].config.learnt == (0, 0, 232)
-    assert found["3 decoders of our own"].config.leave_out_codecs == (*"defgh", "linear")
+    assert found["4 decoders of our own"].config.leave_out_codecs == (*"efgh", "linear")
     bare = found["without codec augmentation, nor consistency"].config
     assert (bare.processed, bare.classifier_batch) == (False, 8)
 
