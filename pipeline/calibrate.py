@@ -36,7 +36,7 @@ class CalibrateRequest:
       fpr: share of genuine tracks that may be called ``ai``.
       miss_rate: see :func:`pipeline.calibration.calibrate`.
       confidence: of the claims.
-      overwrite: replace an audit in ``work`` and the file ``save``.
+      overwrite: replace the file ``save``; never an audit.
     """
 
     manifest: str
@@ -70,7 +70,7 @@ def _scores(path: str, own_id: str) -> tuple[NDArray[np.float64], NDArray[np.flo
         raise ValueError(f"{path}: no Parquet with 'label' and 'p_ai' ({reason})") from error
     rows = table.to_pylist()
     if "run_id" in names:  # of a track that was audited again, the latest result
-        latest = {row["track_id"]: row for row in sorted(rows, key=lambda row: row["run_id"])}
+        latest = {row["track_id"]: row for row in sorted(rows, key=lambda row: str(row["run_id"]))}
         rows = list(latest.values())
     models = sorted({str(row["model_id"]) for row in rows} if "model_id" in names else ())
     if len(models) > 1:
@@ -136,21 +136,22 @@ def run_calibrate(request: CalibrateRequest) -> Calibration:
         own = request.weights or SHIPPED_WEIGHTS.name
         raise ValueError(f"{request.save}: must be the same kind of file as {own}")
     if bool(request.manifest) == bool(request.scores):
-        raise ValueError("name a manifest to audit, or --scores of an earlier audit")
+        raise ValueError("name a manifest to audit or --scores of an earlier audit, not both")
     path = request.scores
     if request.manifest:
         work = absolute(request.work)
-        if not request.overwrite and check_output(work).holds_audit:
+        if "://" in request.work:
+            raise ValueError(f"{request.work}: the audit of a calibration stays on this machine")
+        if check_output(work).holds_audit:
             raise OutputError(
                 f"{work} holds an audit, whose tracks are not those of {request.manifest}: choose "
-                "another --output, calibrate from it with --scores, or replace it with --overwrite"
+                f"another --output, or calibrate from it with --scores {request.work}/tracks"
             )
         run_audit(
             AuditRequest(
                 request.manifest,
                 request.work,
                 weights=request.weights,
-                overwrite=request.overwrite,
             )
         )
         path = str(Path(request.work).absolute() / "tracks")

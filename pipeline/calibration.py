@@ -55,8 +55,11 @@ def claim(scores: NDArray[np.float64], rate: float, confidence: float) -> Claim:
       confidence: of the claim, in (0, 1).
 
     Raises:
+      ValueError: no such rate.
       ClaimError: ``n`` tracks can't carry it; the message says how many could.
     """
+    if not 0 < rate < 1:
+        raise ValueError(f"a rate of {rate:g} can't be claimed; use one between 0 and 1")
     tracks = len(scores)
     if not tracks or upper_bound(0, tracks, confidence) > rate:
         raise ClaimError(

@@ -37,7 +37,7 @@ def bench(
         list[int] | None, typer.Option(help="With --unseen-folds: do these folds, from 0.")
     ] = None,
     fpr: Annotated[
-        float, typer.Option(min=0, max=1, help="With --unseen-folds: claim of the thresholds.")
+        float, typer.Option(min=1e-6, max=0.5, help="With --unseen-folds: claim of the thresholds.")
     ] = 0.02,
     segments: Segments = "7",
     codecs: Codecs = "wav,mp3:128k,aac:128k,opus:96k",
@@ -55,6 +55,8 @@ def bench(
             )
         _bench_unseen(manifest, output, segments, codecs, unseen_folds, only_fold or [], fpr)
         return
+    if only_fold or manifest.endswith(".toml"):
+        raise ValueError("a training's TOML and --only-fold go with --unseen-folds N")
     from pipeline.bench.report import markdown
     from pipeline.bench.run_bench import BenchRequest, run_bench
 
@@ -104,7 +106,9 @@ def calibrate(
     scores: Annotated[
         str, typer.Option(help="Instead of MANIFEST: Parquet with label and p_ai.")
     ] = "",
-    output: Annotated[str, typer.Option("--output", "-o", help="Folder for the audit.")] = "out",
+    output: Annotated[
+        str, typer.Option("--output", "-o", help="Folder for the audit.")
+    ] = "calibration",
     weights: Weights = None,
     model: OnnxModel = None,
     fpr: Annotated[

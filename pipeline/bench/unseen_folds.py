@@ -31,6 +31,7 @@ from pipeline.calibration import claim
 from pipeline.run_files import RECORD
 from pipeline.training.corpus import decode_excerpt
 from pipeline.training.examples import RECORDED
+from pipeline.training.labelled_rows import read_labelled
 from pipeline.training.settings_file import keep_settings
 from pipeline.training.train_detector import settings_of, train
 from pipeline.training.training_config import TrainingConfig
@@ -70,22 +71,6 @@ class FoldedTracks:
 
     tracks: BenchTracks
     fold: NDArray[np.intp]
-
-
-def read_labelled(manifest: Path) -> list[dict[str, Any]]:
-    """Rows of a JSONL manifest with absolute ``uri``.
-
-    Raises:
-      ValueError: a row lacks ``track_id``, ``uri``, ``source`` or a label.
-    """
-    rows = []
-    for number, line in enumerate(manifest.read_text().splitlines(), start=1):
-        row = json.loads(line)
-        missing = [name for name in ("track_id", "uri", "source", "label") if not row.get(name)]
-        if missing:
-            raise ValueError(f"{manifest} line {number}: no {', '.join(missing)}")
-        rows.append(row | {"uri": str((manifest.parent / row["uri"]).resolve())})
-    return rows
 
 
 def _write_manifest(rows: list[dict[str, Any]], path: Path) -> Path:

@@ -24,10 +24,10 @@ from pipeline.bench.folds import LabelledSource, assign_folds
 from pipeline.bench.generators import generator_aucs, lead
 from pipeline.bench.report import signed, table
 from pipeline.bench.statistics import Estimate, ScoredTracks, tpr_at
-from pipeline.bench.unseen_folds import read_labelled
 from pipeline.training.ablation_variants import PER_THOUSAND, Variant, variants
 from pipeline.training.corpus import Excerpt, load_corpus
 from pipeline.training.held_out import COMMON, PLAIN, HeldOut, held_out
+from pipeline.training.labelled_rows import read_labelled
 from pipeline.training.settings_file import keep_settings
 from pipeline.training.train_detector import settings_of, train
 from pipeline.training.training_config import read_training_config

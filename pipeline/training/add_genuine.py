@@ -14,7 +14,7 @@ from typing import Annotated, Any
 
 import typer
 
-from pipeline.bench.unseen_folds import read_labelled
+from pipeline.training.labelled_rows import read_labelled
 from transforms.audio_errors import AuditError
 from transforms.pyav_reader import PyAVReader
 

@@ -15,6 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 from rich.progress import track as progress
 
+from pipeline.training.labelled_rows import read_labelled
 from transforms.audio_decoding import mono_window
 from transforms.audio_errors import AuditError
 from transforms.pyav_reader import PyAVReader
@@ -73,15 +74,11 @@ def decode_excerpt(path: Path, sample_rate: int) -> NDArray[np.float32]:
     return mono_window(samples, reader.info.sample_rate, sample_rate, length)
 
 
-def _check(rows: list[dict[str, Any]], manifest: Path) -> None:
-    """Refuse a row before an hour of decoding, not after."""
-    for number, row in enumerate(rows, start=1):
-        missing = [name for name in ("uri", *COLUMNS) if not row.get(name) and name != "pair"]
-        if missing:
-            raise ValueError(
-                f"{manifest} line {number}: no {', '.join(missing)}; training needs them "
-                "(kind: real, ai, or codec for an original's version; bench_origin: train or test)"
-            )
+def _decoded(row: dict[str, Any], sample_rate: int) -> NDArray[np.float32]:
+    try:
+        return decode_excerpt(Path(row["uri"]), sample_rate)
+    except AuditError as error:
+        raise ValueError(f"track {row['track_id']}, {row['uri']}: {error}") from error
 
 
 def load_corpus(manifest: Path, cache: Path, sample_rate: int) -> Corpus:
@@ -95,7 +92,7 @@ def load_corpus(manifest: Path, cache: Path, sample_rate: int) -> Corpus:
 
     Raises:
       FileNotFoundError: no such manifest.
-      ValueError: a line lacks a column.
+      ValueError: a line lacks a column, or its audio can't be decoded.
     """
     content = manifest.read_bytes()
     key = hashlib.sha256(content + f"{sample_rate} {LONGEST_SECONDS}".encode()).hexdigest()[:12]
@@ -103,11 +100,10 @@ def load_corpus(manifest: Path, cache: Path, sample_rate: int) -> Corpus:
     if not index_path.exists():
         cache.mkdir(parents=True, exist_ok=True)
         excerpts, position = [], 0
-        rows = [json.loads(line) for line in content.splitlines()]
-        _check(rows, manifest)
+        rows = read_labelled(manifest, ("kind", "bench_origin"))
         with samples_path.open("wb") as out:
             for row in progress(rows, description="Decoding the corpus"):
-                audio = decode_excerpt(manifest.parent / row["uri"], sample_rate)
+                audio = _decoded(row, sample_rate)
                 out.write(audio.astype(np.float16).tobytes())
                 fields = {name: row.get(name) for name in COLUMNS}
                 excerpts.append({**fields, "begin": position, "end": position + len(audio)})

@@ -11,13 +11,15 @@ from pathlib import Path
 
 
 def keep_settings(path: Path, settings: Mapping[str, object]) -> None:
-    """Write ``settings`` to ``path``, or compare them with those that are there.
+    """Write ``settings`` to ``path``, or compare them with those of what lies beside it.
 
     Raises:
       ValueError: they differ.
     """
     wanted = json.loads(json.dumps(settings, default=str))
-    if not path.exists():
+    # Where nothing else was made yet, a mistake in the settings may be mended.
+    alone = path.parent.is_dir() and all(one == path for one in path.parent.iterdir())
+    if not path.exists() or alone:
         path.parent.mkdir(parents=True, exist_ok=True)
         partial = path.with_suffix(".partial")
         partial.write_text(json.dumps(wanted, indent=2) + "\n")

@@ -140,7 +140,13 @@ def train(config: TrainingConfig) -> str:
       WeightsError: a codec or ``config.unet`` can't be read.
     """
     torch.set_num_threads(config.threads)
-    keep_settings(config.run / "settings.json", settings_of(config))
+    kept = config.run / "settings.json"
+    if config.output.exists() and not kept.exists():
+        raise ValueError(
+            f"{config.output} is there already, and not of this run; name another output, or "
+            "delete it"
+        )
+    keep_settings(kept, settings_of(config))
     shape = replace(ArtifactNetConfig(), hpss_kernel=config.hpss_kernel)
     corpus = load_corpus(config.manifest, config.cache, shape.sample_rate)
     bank, bank_name = _draw(config, corpus, shape.sample_rate)

@@ -4,8 +4,9 @@ Enters: a TOML file whose paths are relative to the working directory. Leaves:
 :class:`TrainingConfig`.
 """
 
+import math
 import tomllib
-from dataclasses import dataclass, fields
+from dataclasses import MISSING, dataclass, fields
 from pathlib import Path
 from typing import Any
 
@@ -107,6 +108,26 @@ class TrainingConfig:
     seed: int = 0
     trial: int = 0
 
+    def __post_init__(self) -> None:
+        """Check what only a training would stumble over.
+
+        Raises:
+          ValueError: naming the field.
+        """
+        for name in ("crop_seconds", "learning_rate"):
+            if not 0 < getattr(self, name) < math.inf:
+                raise ValueError(f"{name} is {getattr(self, name)}; use a number above 0")
+        if not 0 <= self.mined_share <= 1:
+            raise ValueError(f"mined_share is {self.mined_share}; use a share from 0 to 1")
+        if len(self.learnt) not in (0, 3):
+            raise ValueError("learnt is three numbers: of ours, published and unrelated")
+        if not self.unet and not self.residual_steps:
+            raise ValueError(
+                "residual_steps is 0 and no unet is named; one of them makes ArtifactUNet"
+            )
+        if self.unet and not Path(self.unet).is_file():
+            raise ValueError(f"unet: {self.unet} is no file")
+
     @property
     def fit_seed(self) -> int:
         """What decides weights and batches."""
@@ -124,6 +145,9 @@ def read_training_config(path: Path) -> TrainingConfig:
         known: dict[str, Any] = {field.name: field.type for field in fields(TrainingConfig)}
         if unknown := sorted(set(stored) - set(known)):
             raise ValueError(f"unknown fields {', '.join(unknown)}")
+        needed = {field.name for field in fields(TrainingConfig) if field.default is MISSING}
+        if missing := sorted(needed - set(stored)):
+            raise ValueError(f"missing fields {', '.join(missing)}")
         return TrainingConfig(**{n: _value(n, v, known[n]) for n, v in stored.items()})
     except (tomllib.TOMLDecodeError, OSError, ValueError, TypeError) as error:
         raise ValueError(f"{path}: {error}") from error

@@ -1,3 +1,4 @@
+import json
 from dataclasses import replace
 from pathlib import Path
 
@@ -12,6 +13,7 @@ from scipy.stats import binomtest
 from models.artifactnet import load_detector
 from pipeline.calibrate import CalibrateRequest, run_calibrate
 from pipeline.calibration import ClaimError, calibrate, claim, tracks_needed, upper_bound
+from pipeline.output_folder import OutputError
 
 
 @settings(max_examples=50, deadline=None)
@@ -67,6 +69,23 @@ def test_thresholds_that_cannot_be_had_are_refused() -> None:
     assert (silent.real.threshold, silent.real.exceeding) == (0.0, 0)
 
 
+@pytest.mark.parametrize("rate", [0.0, 1.0, float("nan")])
+def test_rates_that_mean_nothing_are_refused(rate: float) -> None:
+    with pytest.raises(ValueError, match="can't be claimed; use one between 0 and 1"):
+        claim(np.zeros(400), rate, 0.95)
+
+
+def test_overwrite_spares_an_audit(tmp_path: Path) -> None:
+    held = tmp_path / "held"
+    (held / "tracks").mkdir(parents=True)
+    (held / "tracks" / "tracks-1-00000.parquet").write_bytes(b"kept")
+    (held / "run.json").write_text(json.dumps({"run_id": "1"}))
+    wanted = request(tmp_path, scores="", manifest="m.jsonl", work=str(held), overwrite=True)
+    with pytest.raises(OutputError, match=r"holds an audit.*--scores .*/tracks"):
+        run_calibrate(wanted)
+    assert (held / "tracks" / "tracks-1-00000.parquet").read_bytes() == b"kept"
+
+
 def test_the_bound_is_that_of_the_threshold_in_use() -> None:
     genuine, generated = np.linspace(0, 0.1, 400), np.linspace(0.5, 1, 400)
     both = calibrate(genuine, generated, 0.02, 0.05, 0.95)
@@ -110,7 +129,7 @@ def test_command_refuses_without_writing(tmp_path: Path) -> None:
         run_calibrate(request(tmp_path))
     with pytest.raises(ValueError, match="no Parquet with 'label' and 'p_ai'"):
         run_calibrate(request(tmp_path, scores=str(tmp_path / "none")))
-    with pytest.raises(ValueError, match="name a manifest to audit, or --scores"):
+    with pytest.raises(ValueError, match="name a manifest to audit or --scores"):
         run_calibrate(request(tmp_path, scores=""))
 
 
