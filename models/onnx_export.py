@@ -11,6 +11,7 @@ convolution with windowed cosines and sines, and the medians are the sorting net
 
 import math
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import torch
 from torch import Tensor, nn
@@ -21,6 +22,9 @@ from models.forensic_channels import forensic_channels
 from models.hpss import hpss
 from models.safetensors_io import model_id
 from models.stft import RMS_FLOOR
+
+if TYPE_CHECKING:
+    import onnx
 
 INPUT, OUTPUT = "audio", "probability"
 
@@ -64,6 +68,20 @@ class ScoringGraph(nn.Module):
         return torch.sigmoid(self.network.classifier(channels).logit)
 
 
+def _partial(path: Path) -> Path:
+    return path.with_name(path.name + ".partial")
+
+
+def _write(model: "onnx.ModelProto", metadata: dict[str, str], path: Path) -> None:
+    """Write ``model`` with ``metadata`` to ``path``, whole or not at all."""
+    import onnx
+
+    onnx.helper.set_model_props(model, metadata)
+    partial = _partial(path)
+    onnx.save(model, str(partial))
+    partial.replace(path)
+
+
 def export_onnx(network: ArtifactNet, path: Path) -> None:
     """Write ``network``, in evaluation mode, to ``path``.
 
@@ -75,7 +93,7 @@ def export_onnx(network: ArtifactNet, path: Path) -> None:
     graph = ScoringGraph(network.eval()).eval()
     audio = torch.randn(2, network.config.segment_samples)
     path.parent.mkdir(parents=True, exist_ok=True)
-    partial = path.with_name(path.name + ".partial")
+    partial = _partial(path)
     with torch.inference_mode():
         torch.onnx.export(
             graph,
@@ -90,10 +108,7 @@ def export_onnx(network: ArtifactNet, path: Path) -> None:
             external_data=False,
         )
     model = onnx.load(str(partial))
-    stored = {name: str(value) for name, value in network.config.to_json().items()}
-    onnx.helper.set_model_props(model, stored)
-    onnx.save(model, str(partial))
-    partial.replace(path)
+    _write(model, {name: str(value) for name, value in network.config.to_json().items()}, path)
 
 
 def with_thresholds(source: Path, target: Path, real: float, ai: float) -> str:
@@ -103,9 +118,6 @@ def with_thresholds(source: Path, target: Path, real: float, ai: float) -> str:
     model = onnx.load(str(source))
     stored = {entry.key: entry.value for entry in model.metadata_props}
     stored |= {"threshold_real": repr(real), "threshold_ai": repr(ai)}
-    onnx.helper.set_model_props(model, stored)
     target.parent.mkdir(parents=True, exist_ok=True)
-    partial = target.with_name(target.name + ".partial")
-    onnx.save(model, str(partial))
-    partial.replace(target)
+    _write(model, stored, target)
     return model_id(target)

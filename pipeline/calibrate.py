@@ -154,7 +154,7 @@ def run_calibrate(request: CalibrateRequest) -> Calibration:
                 weights=request.weights,
             )
         )
-        path = str(Path(request.work).absolute() / "tracks")
+        path = f"{work}/tracks"
     genuine, generated = _scores(path, model_id(request.weights or SHIPPED_WEIGHTS))
     found = calibrate(genuine, generated, request.fpr, request.miss_rate, request.confidence)
     new_id = _save(request.weights, found, request.save)

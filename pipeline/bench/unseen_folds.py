@@ -194,5 +194,5 @@ def run_unseen_folds(request: UnseenRequest) -> list[ChannelResult]:
                 title, tracks, folded.fold, scores, request.fpr, request.confidence, RECORDED
             )
         )
-    write_unseen(results, request.output, str(request.config.unet))
+    write_unseen(results, request.output, request.config.unet)
     return results

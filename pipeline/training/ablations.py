@@ -23,10 +23,10 @@ from models.artifactnet import load_detector
 from pipeline.bench.folds import LabelledSource, assign_folds
 from pipeline.bench.generators import generator_aucs, lead
 from pipeline.bench.report import signed, table
-from pipeline.bench.statistics import Estimate, ScoredTracks, tpr_at
+from pipeline.bench.statistics import Estimate, tpr_at
 from pipeline.training.ablation_variants import PER_THOUSAND, Variant, variants
 from pipeline.training.corpus import Excerpt, load_corpus
-from pipeline.training.held_out import COMMON, PLAIN, HeldOut, held_out
+from pipeline.training.held_out import COMMON, PLAIN, held_out, scored_excerpts
 from pipeline.training.labelled_rows import read_labelled
 from pipeline.training.settings_file import keep_settings
 from pipeline.training.train_detector import settings_of, train
@@ -68,16 +68,11 @@ class Judged:
     excerpts: tuple[Excerpt, ...]
     scores: NDArray[np.float64]
 
-    def tracks(self, channel: int) -> ScoredTracks:
-        """What the statistics take."""
-        rows = HeldOut(self.excerpts, np.zeros(0, np.uint8))
-        return rows.scored(np.arange(len(self.excerpts)), self.scores[channel])
-
 
 def outcome(variant: Variant, judged: Judged, reference: Judged) -> Outcome:
     """Figures of a variant, and how far they are from those of its group's first."""
     source = np.array([one.source for one in judged.excerpts])
-    plain, common = judged.tracks(PLAIN), judged.tracks(COMMON)
+    plain, common = (scored_excerpts(judged.excerpts, judged.scores[c]) for c in (PLAIN, COMMON))
     fold = np.zeros(len(source), np.intp)
     found = generator_aucs(plain, source, fold)
     return Outcome(

@@ -40,6 +40,9 @@ RECORDED = frozenset(
 )
 """Genuine sources with voices and recorded instruments; the rest is mostly sequenced."""
 
+KINDS = ("ours", "published", "unrelated")
+"""Of couples."""
+
 Audio = NDArray[np.float32]
 
 
@@ -48,7 +51,7 @@ class Origin:
     """Where a couple comes from, so that a training can leave some out.
 
     Attributes:
-      kind: ``ours``, ``published`` or ``unrelated``.
+      kind: one of ``KINDS``.
       sources: of every excerpt in it.
       codec: of ours in it, by file stem, ``linear`` for a linear one, or empty.
       treated: whether a hard negative's treatment is in it.
@@ -77,7 +80,7 @@ class Drawing:
       sample_rate: Hz.
       length: how many couples there are.
       channels: random channels that each passes through; 0 for none, as it is.
-      kinds: shares of ``ours``, ``published`` and ``unrelated``.
+      kinds: shares of the ``KINDS``.
       bench_origin: rows that crops come from.
       seed: with the index, decides the couple.
     """
@@ -169,7 +172,7 @@ class CoupleDataset(Dataset):
         return Couple(np.stack([np.stack(pair) for pair in passed or [crops]]), origin)
 
     def _couple(self, rng: np.random.Generator) -> tuple[tuple[Audio, ...], Origin]:
-        kind = str(rng.choice(["ours", "published", "unrelated"], p=self._drawing.kinds))
+        kind = str(rng.choice(KINDS, p=self._drawing.kinds))
         if kind == "published":
             version = _pick(rng, self._pairs)
             original = self._originals[version.pair or ""]

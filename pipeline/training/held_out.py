@@ -6,6 +6,7 @@ from those the figures that stop a training or compare ablations. Published figu
 from ``artifactnet bench`` and the audit; these are for many trainings an hour.
 """
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -22,6 +23,16 @@ from pipeline.training.forensic_maps import channels_of, fill_forensic_maps
 from transforms.audio_errors import CodecError
 
 PLAIN, COMMON = 0, 1
+
+
+def scored_excerpts(excerpts: Sequence[Excerpt], scores: NDArray[np.float64]) -> ScoredTracks:
+    """What the statistics take, of excerpts and P(AI) ``[excerpts]``."""
+    return ScoredTracks(
+        np.array([excerpt.label == "ai" for excerpt in excerpts]),
+        scores,
+        scores >= 0.5,
+        np.array([excerpt.pair or excerpt.track_id for excerpt in excerpts]),
+    )
 
 
 @dataclass(frozen=True)
@@ -43,19 +54,12 @@ class HeldOut:
                     found.append(float(torch.sigmoid(classifier(channels_of(maps)).logit.float())))
         return np.array(found)
 
-    def scored(self, index: NDArray[np.intp], scores: NDArray[np.float64]) -> ScoredTracks:
-        """What the statistics take."""
-        excerpts = [self.excerpts[one] for one in index]
-        return ScoredTracks(
-            np.array([excerpt.label == "ai" for excerpt in excerpts]),
-            scores,
-            scores >= 0.5,
-            np.array([excerpt.pair or excerpt.track_id for excerpt in excerpts]),
-        )
-
     def figures(self, classifier: nn.Module, index: NDArray[np.intp]) -> dict[str, float]:
         """TPR at 1 % FPR and AUC of the excerpts at ``index``, both channels pooled."""
-        both = [self.scored(index, self.scores(classifier, index, c)) for c in (PLAIN, COMMON)]
+        excerpts = [self.excerpts[one] for one in index]
+        both = [
+            scored_excerpts(excerpts, self.scores(classifier, index, c)) for c in (PLAIN, COMMON)
+        ]
         pooled = ScoredTracks(
             *(
                 np.concatenate([getattr(one, name) for one in both])

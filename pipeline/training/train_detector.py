@@ -24,7 +24,7 @@ from models.safetensors_io import model_id
 from pipeline.training.classifier_stage import ClassifierLosses
 from pipeline.training.corpus import Corpus, load_corpus
 from pipeline.training.crop_bank import CropBank, fill_crop_bank
-from pipeline.training.examples import CoupleDataset, Drawing, Origin
+from pipeline.training.examples import KINDS, CoupleDataset, Drawing, Origin
 from pipeline.training.fit import Fitting, Validation, fit
 from pipeline.training.forensic_maps import fill_forensic_maps
 from pipeline.training.hard_mining import genuine_scores, with_hardest
@@ -50,7 +50,6 @@ def wanted(config: TrainingConfig, origin: Origin) -> bool:
     )
 
 
-KINDS = ("ours", "published", "unrelated")
 NOT_DECISIVE = ("run", "output", "cache", "judged", "threads", "workers")
 
 
