@@ -15,8 +15,8 @@ import pandas as pd
 
 sys.path.insert(0, str(Path(__file__).parents[1]))
 
-from pipeline.bench.report import table
-from pipeline.bench.statistics import ScoredTracks, measure
+from artifactnet.pipeline.bench.report import table
+from artifactnet.pipeline.evaluation.metrics import ScoredTracks, measure
 
 
 def scored(audits: list[Path], fewest: int) -> dict[str, ScoredTracks]:

@@ -18,11 +18,12 @@ import soundfile
 
 sys.path.insert(0, str(Path(__file__).parents[1]))
 
-from models.config import ArtifactNetConfig
 from tests.emulators import Faults, put, s3
-from transforms.decode import DecodeOptions, decode_row
-from transforms.embedded_audio import EmbeddedAudioReader
-from transforms.records import ManifestRow, StageFailure
+
+from artifactnet.models.config import ArtifactNetConfig
+from artifactnet.transforms.decode import DecodeOptions, decode_row
+from artifactnet.transforms.elements.records import ManifestRow, StageFailure
+from artifactnet.transforms.manifests.parquet import EmbeddedAudioReader
 
 RATE = 44_100
 

@@ -42,7 +42,15 @@ class Run:
 
 
 def audit(engine: str, manifest: Path, output: Path, flags: tuple[str, ...], kill: bool) -> Run:
-    command = [sys.executable, "-m", "pipeline.cli", "audit", str(manifest), "-o", str(output)]
+    command = [
+        sys.executable,
+        "-m",
+        "artifactnet",
+        "audit",
+        str(manifest),
+        "-o",
+        str(output),
+    ]
     began = time.monotonic()
     process = subprocess.Popen(
         [*command, "--json", *flags], stdout=subprocess.PIPE, text=True, cwd=ROOT

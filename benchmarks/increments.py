@@ -18,7 +18,15 @@ ROOT = Path(__file__).parents[1]
 
 
 def audit(manifest: Path, output: Path, model: Path) -> tuple[float, dict]:
-    command = [sys.executable, "-m", "pipeline.cli", "audit", str(manifest), "-o", str(output)]
+    command = [
+        sys.executable,
+        "-m",
+        "artifactnet",
+        "audit",
+        str(manifest),
+        "-o",
+        str(output),
+    ]
     began = time.monotonic()
     done = subprocess.run(
         [*command, "--json", "--segments", "1", "--model", str(model)], capture_output=True,

@@ -22,7 +22,15 @@ MOST_KILLS = 3
 
 
 def start(manifest: Path, output: Path) -> subprocess.Popen:
-    command = [sys.executable, "-m", "pipeline.cli", "audit", str(manifest), "-o", str(output)]
+    command = [
+        sys.executable,
+        "-m",
+        "artifactnet",
+        "audit",
+        str(manifest),
+        "-o",
+        str(output),
+    ]
     return subprocess.Popen(
         [*command, "--json", "--segments", "1"], stdout=subprocess.DEVNULL,
         stderr=subprocess.DEVNULL, cwd=ROOT, start_new_session=True,

@@ -12,9 +12,9 @@ import numpy as np
 import scipy.ndimage
 import torch
 
-from models import hpss
-from models.artifactnet import load_detector
-from models.config import ArtifactNetConfig
+from artifactnet.models import hpss
+from artifactnet.models.artifactnet import load_detector
+from artifactnet.models.config import ArtifactNetConfig
 
 ROUNDS = 9
 

@@ -23,7 +23,16 @@ from tests.emulators import STORES, Faults, put  # noqa: E402
 
 
 def audit(catalogue: str, output: str) -> tuple[float, dict]:
-    command = [sys.executable, "-m", "pipeline.cli", "audit", catalogue, "-o", output, "--json"]
+    command = [
+        sys.executable,
+        "-m",
+        "artifactnet",
+        "audit",
+        catalogue,
+        "-o",
+        output,
+        "--json",
+    ]
     began = time.monotonic()
     done = subprocess.run(
         [*command, "--segments", "1"], capture_output=True, text=True, check=False, cwd=ROOT
@@ -38,7 +47,7 @@ def download(output: str, folder: Path) -> Path:
     from apache_beam.io.filesystems import FileSystems
     from apache_beam.options.pipeline_options import PipelineOptions
 
-    from pipeline.run_files import output_files
+    from artifactnet.pipeline.output.layout import output_files
 
     FileSystems.set_options(PipelineOptions([]))
     for table, paths in output_files(output).tables.items():

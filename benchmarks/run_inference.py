@@ -10,11 +10,11 @@ import time
 import apache_beam as beam
 import numpy as np
 
-from models.artifactnet import SHIPPED_WEIGHTS
-from transforms.detector_stages import Detector, DetectorOptions, detector_of
-from transforms.model_handler import DetectorStageHandler, RunDetectorStage
-from transforms.records import ManifestRow, SegmentBatch, TrackFacts
-from transforms.stage import SegmentStageDoFn
+from artifactnet.models.artifactnet import SHIPPED_WEIGHTS
+from artifactnet.transforms.detector.detector import Detector, DetectorOptions, detector_of
+from artifactnet.transforms.detector.stages import DetectorStageHandler, RunDetectorStage
+from artifactnet.transforms.elements.records import ManifestRow, SegmentBatch, TrackFacts
+from artifactnet.transforms.elements.stage import SegmentStageDoFn
 
 BATCHES = 2000
 ROUNDS = 5

@@ -8,17 +8,27 @@ this one; training, ``artifactnet score`` and the Beam job run these same module
 from pathlib import Path
 from typing import NamedTuple
 
+import torch
 from torch import Tensor, nn
 
-from models.artifact_unet import ArtifactUNet
-from models.config import ArtifactNetConfig
-from models.forensic_channels import CHANNELS, forensic_channels
-from models.hpss import hpss
-from models.safetensors_io import load_module, model_id, save_module
-from models.segment_classifier import Classification, SegmentClassifier
-from models.stft import Stft
+from artifactnet.models.artifact_unet import ArtifactUNet
+from artifactnet.models.config import ArtifactNetConfig
+from artifactnet.models.forensic_channels import FORENSIC_CHANNELS, forensic_channels
+from artifactnet.models.hpss import hpss
+from artifactnet.models.safetensors_io import load_module, model_id, save_module
+from artifactnet.models.segment_classifier import Classification, SegmentClassifier
+from artifactnet.models.stft import Stft
 
 SHIPPED_WEIGHTS = Path(__file__).parent / "weights" / "artifactnet.safetensors"
+
+
+class Spectra(NamedTuple):
+    """What the forensic channels are made of, float32 ``[batch, bins, frames]`` each."""
+
+    magnitude: Tensor
+    residual: Tensor
+    harmonic: Tensor
+    percussive: Tensor
 
 
 class ArtifactNet(nn.Module):
@@ -30,18 +40,34 @@ class ArtifactNet(nn.Module):
         self.stft = Stft(config.n_fft, config.hop_length)
         self.unet = ArtifactUNet(config.unet_channels, config.unet_stem, config.mask_bound)
         self.classifier = SegmentClassifier(
-            len(CHANNELS), config.classifier_channels, config.embedding_size
+            len(FORENSIC_CHANNELS), config.classifier_channels, config.embedding_size
         )
 
-    def channels(self, magnitude: Tensor) -> Tensor:
-        """Forensic channels ``[batch, 7, bins, frames]`` of ``[batch, bins, frames]``."""
-        residual = self.unet(magnitude)
-        harmonic, percussive = hpss(residual, self.config.hpss_kernel)
-        return forensic_channels(magnitude, residual, harmonic, percussive)
+    def spectra(
+        self, magnitude: Tensor, *, half: bool = False, median_network: bool = False
+    ) -> Spectra:
+        """Residual of ``magnitude`` ``[batch, bins, frames]``, and its two parts.
+
+        Args:
+          magnitude: of the STFT.
+          half: run ArtifactUNet in bfloat16, as training does.
+          median_network: use the sorting network on a CPU too, as an exported graph must.
+        """
+        with torch.autocast(magnitude.device.type, torch.bfloat16, enabled=half):
+            residual = self.unet(magnitude)
+        harmonic, percussive = hpss(residual.float(), self.config.hpss_kernel, median_network)
+        return Spectra(magnitude, residual.float(), harmonic, percussive)
+
+    def classify(self, spectra: Spectra, *, half: bool = False) -> Classification:
+        """Logit and embedding of ``spectra``; ``half`` runs the CNN in bfloat16."""
+        channels = forensic_channels(*spectra)
+        with torch.autocast(channels.device.type, torch.bfloat16, enabled=half):
+            found = self.classifier(channels)
+        return Classification(found.logit.float(), found.embedding.float())
 
     def forward(self, audio: Tensor) -> Classification:
         """Classify ``audio`` ``[batch, samples]``."""
-        return self.classifier(self.channels(self.stft(audio)))
+        return self.classify(self.spectra(self.stft(audio)))
 
 
 class LoadedDetector(NamedTuple):

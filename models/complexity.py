@@ -1,6 +1,6 @@
 """Parameters and floating-point operations of the detector.
 
-Enters: a detector. Leaves: :class:`Complexity`, counted by torch's own FLOP counter (one
+Enters: a detector. Leaves: ``Complexity``, counted by torch's own FLOP counter (one
 multiply-add is two operations) over one segment.
 """
 
@@ -10,7 +10,8 @@ import torch
 from torch import nn
 from torch.utils.flop_counter import FlopCounterMode
 
-from models.artifactnet import ArtifactNet
+from artifactnet.models.artifactnet import ArtifactNet
+from artifactnet.models.forensic_channels import forensic_channels
 
 
 class Complexity(NamedTuple):
@@ -32,7 +33,7 @@ def measure_complexity(network: ArtifactNet) -> Complexity:
     config = network.config
     magnitude = torch.rand(1, config.bins, config.frames)
     with torch.no_grad():
-        channels = network.channels(magnitude)
+        channels = forensic_channels(*network.spectra(magnitude))
         with FlopCounterMode(display=False) as unet:
             network.unet(magnitude)
         with FlopCounterMode(display=False) as classifier:

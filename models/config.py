@@ -1,7 +1,7 @@
 """What may differ from one detector to the next, stored with its weights.
 
 Enters: JSON fields from the header of a weights file, which is untrusted. Leaves:
-:class:`ArtifactNetConfig`, every value within bounds.
+``ArtifactNetConfig``, every value within bounds.
 """
 
 from dataclasses import asdict, dataclass, fields

@@ -22,7 +22,7 @@ channel                formula                                 what it shows
 import torch
 from torch import Tensor
 
-CHANNELS = (
+FORENSIC_CHANNELS = (
     "residual",
     "harmonic",
     "percussive",
@@ -42,7 +42,7 @@ def _level(x: Tensor) -> Tensor:
 def forensic_channels(
     magnitude: Tensor, residual: Tensor, harmonic: Tensor, percussive: Tensor
 ) -> Tensor:
-    """Stack the channels in the order of ``CHANNELS``.
+    """Stack the channels in the order of ``FORENSIC_CHANNELS``.
 
     Args:
       magnitude: float32 ``[batch, bins, frames]``.

@@ -1,36 +1,32 @@
 """The detector as one ONNX graph that any runtime can score with.
 
-Enters: :class:`ArtifactNet`. Leaves: a file with the published contract: input ``audio``,
+Enters: ``ArtifactNet``. Leaves: a file with the published contract: input ``audio``,
 float32 ``[batch, 176400]``, 44.1 kHz mono; output ``probability``, float32 ``[batch]``,
 P(AI). The graph equals torch within 1e-3; the test compares them.
 
 Two steps are written otherwise, since runtimes differ in what they offer: the STFT is a
 convolution with windowed cosines and sines, and the medians are the sorting network of
-:mod:`models.hpss`.
+``models.hpss``.
 """
 
 import math
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
-from models.artifactnet import ArtifactNet
-from models.forensic_channels import forensic_channels
-from models.hpss import hpss
-from models.safetensors_io import model_id
-from models.stft import RMS_FLOOR
-
-if TYPE_CHECKING:
-    import onnx
+from artifactnet.models.artifactnet import ArtifactNet
+from artifactnet.models.forensic_channels import forensic_channels
+from artifactnet.models.safetensors_io import model_id
+from artifactnet.models.stft import RMS_FLOOR
+from artifactnet.models.whole_file import whole_file
 
 INPUT, OUTPUT = "audio", "probability"
 
 
 class ConvolutionStft(nn.Module):
-    """:class:`models.stft.Stft` as a convolution."""
+    """``Stft`` (``models/stft.py``) as a convolution."""
 
     def __init__(self, n_fft: int, hop_length: int) -> None:
         super().__init__()
@@ -61,25 +57,8 @@ class ScoringGraph(nn.Module):
 
     def forward(self, audio: Tensor) -> Tensor:
         """P(AI) ``[batch]`` of ``audio`` ``[batch, samples]``."""
-        magnitude = self.stft(audio)
-        residual = self.network.unet(magnitude)
-        harmonic, percussive = hpss(residual, self.network.config.hpss_kernel, network=True)
-        channels = forensic_channels(magnitude, residual, harmonic, percussive)
-        return torch.sigmoid(self.network.classifier(channels).logit)
-
-
-def _partial(path: Path) -> Path:
-    return path.with_name(path.name + ".partial")
-
-
-def _write(model: "onnx.ModelProto", metadata: dict[str, str], path: Path) -> None:
-    """Write ``model`` with ``metadata`` to ``path``, whole or not at all."""
-    import onnx
-
-    onnx.helper.set_model_props(model, metadata)
-    partial = _partial(path)
-    onnx.save(model, str(partial))
-    partial.replace(path)
+        spectra = self.network.spectra(self.stft(audio), median_network=True)
+        return torch.sigmoid(self.network.classifier(forensic_channels(*spectra)).logit)
 
 
 def export_onnx(network: ArtifactNet, path: Path) -> None:
@@ -92,23 +71,24 @@ def export_onnx(network: ArtifactNet, path: Path) -> None:
 
     graph = ScoringGraph(network.eval()).eval()
     audio = torch.randn(2, network.config.segment_samples)
-    path.parent.mkdir(parents=True, exist_ok=True)
-    partial = _partial(path)
-    with torch.inference_mode():
-        torch.onnx.export(
-            graph,
-            (audio,),
-            str(partial),
-            input_names=[INPUT],
-            output_names=[OUTPUT],
-            dynamic_shapes={"audio": {0: torch.export.Dim("batch")}},
-            opset_version=18,
-            dynamo=True,
-            verbose=False,
-            external_data=False,
-        )
-    model = onnx.load(str(partial))
-    _write(model, {name: str(value) for name, value in network.config.to_json().items()}, path)
+    stored = {name: str(value) for name, value in network.config.to_json().items()}
+    with whole_file(path) as partial:
+        with torch.inference_mode():
+            torch.onnx.export(
+                graph,
+                (audio,),
+                str(partial),
+                input_names=[INPUT],
+                output_names=[OUTPUT],
+                dynamic_shapes={"audio": {0: torch.export.Dim("batch")}},
+                opset_version=18,
+                dynamo=True,
+                verbose=False,
+                external_data=False,
+            )
+        model = onnx.load(str(partial))
+        onnx.helper.set_model_props(model, stored)
+        onnx.save(model, str(partial))
 
 
 def with_thresholds(source: Path, target: Path, real: float, ai: float) -> str:
@@ -118,6 +98,7 @@ def with_thresholds(source: Path, target: Path, real: float, ai: float) -> str:
     model = onnx.load(str(source))
     stored = {entry.key: entry.value for entry in model.metadata_props}
     stored |= {"threshold_real": repr(real), "threshold_ai": repr(ai)}
-    target.parent.mkdir(parents=True, exist_ok=True)
-    _write(model, stored, target)
+    onnx.helper.set_model_props(model, stored)
+    with whole_file(target) as partial:
+        onnx.save(model, str(partial))
     return model_id(target)

@@ -17,6 +17,8 @@ from safetensors import SafetensorError, safe_open
 from safetensors.torch import save
 from torch import nn
 
+from artifactnet.models.whole_file import whole_file
+
 ModuleT = TypeVar("ModuleT", bound=nn.Module)
 
 
@@ -27,7 +29,7 @@ class WeightsError(ValueError):
 def save_module(
     module: nn.Module, config: dict[str, Any], path: Path, *, half: bool = False
 ) -> str:
-    """Write ``module`` and ``config`` to ``path`` by way of a temporary name.
+    """Write ``module`` and ``config`` to ``path``, whole or not at all.
 
     Args:
       module: its state dict is stored, contiguous and on the CPU.
@@ -36,17 +38,15 @@ def save_module(
       half: store floating-point tensors as float16 (they load as float32).
 
     Returns:
-      The model id of the file, see :func:`model_id`.
+      The model id of the file, see ``model_id``.
     """
     tensors = {
         name: (tensor.half() if half and tensor.is_floating_point() else tensor).cpu().contiguous()
         for name, tensor in module.state_dict().items()
     }
     content = save(tensors, metadata={"config": json.dumps(config, sort_keys=True)})
-    path.parent.mkdir(parents=True, exist_ok=True)
-    partial = path.with_name(path.name + ".partial")
-    partial.write_bytes(content)
-    partial.replace(path)
+    with whole_file(path) as partial:
+        partial.write_bytes(content)
     return model_id(path)
 
 
@@ -62,7 +62,7 @@ def load_module(
 
     Args:
       build: makes the module from the stored configuration.
-      path: a file written by :func:`save_module`.
+      path: a file written by ``save_module``.
 
     Returns:
       The module (float32, on the CPU) and the stored configuration.

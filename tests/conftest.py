@@ -11,8 +11,9 @@ import soundfile
 import torch
 from numpy.typing import NDArray
 
-from models.artifactnet import ArtifactNet, save_detector
-from models.config import ArtifactNetConfig
+from artifactnet.models.artifactnet import ArtifactNet, save_detector
+from artifactnet.models.config import ArtifactNetConfig
+from tests.free_detector import write_free_detector
 
 SHARED_CORPUS = Path(__file__).parents[2] / "shared" / "corpus" / "manifest.jsonl"
 SAMPLES = Path(__file__).parents[1] / "samples" / "manifest.jsonl"
@@ -92,3 +93,9 @@ def tiny_weights(tmp_path_factory: pytest.TempPathFactory) -> Path:
     path = tmp_path_factory.mktemp("weights") / "tiny.safetensors"
     save_detector(ArtifactNet(config), path)
     return path
+
+
+@pytest.fixture(scope="session")
+def free_weights(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A detector that costs nothing; see ``tests/free_detector.py``."""
+    return write_free_detector(tmp_path_factory.mktemp("weights") / "free.onnx")

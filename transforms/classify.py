@@ -1,38 +1,44 @@
 """Classifier stage: the CNN over the forensic channels, by RunInference.
 
-Enters: ``SegmentBatch[Tensor]``, channels ``[segments, 7, bins, frames]``. Leaves:
+Enters: ``SegmentBatch[Tensor]``, forensic channels ``[segments, 7, bins, frames]``; for an ONNX
+model, which stands in place of all stages from the STFT on, audio ``[segments, samples]``. Leaves:
 ``SegmentBatch[SegmentScores]``, off the device.
 """
 
-import apache_beam as beam
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor
 
-from transforms.detector_stages import Detector, DetectorOptions
-from transforms.model_handler import DetectorStageHandler, RunDetectorStage
-from transforms.onnx_detector import OnnxDetector
-from transforms.records import SegmentBatch
-
-
-class Classify(beam.PTransform):
-    """P(AI), embedding and channel statistics of each segment."""
-
-    def __init__(self, options: DetectorOptions) -> None:
-        super().__init__()
-        self._options = options
-
-    def expand(self, batches: beam.PCollection[SegmentBatch]) -> beam.PCollection[SegmentBatch]:
-        """Run the CNN."""
-        handler = DetectorStageHandler(self._options, "classify", Detector.scores)
-        return batches | "SegmentClassifier" >> RunDetectorStage(handler)
+from artifactnet.models.forensic_channels import channel_statistics
+from artifactnet.transforms.detector.detector import Detector
+from artifactnet.transforms.detector.onnx import OnnxDetector
+from artifactnet.transforms.detector.stages import SegmentStage
+from artifactnet.transforms.elements.records import SegmentScores
 
 
-class ClassifyOnnx(beam.PTransform):
-    """P(AI) of each segment's audio by an ONNX model, in place of all stages from the STFT on."""
+@torch.inference_mode()
+def scores(detector: Detector, forensic_channels: Tensor) -> SegmentScores:
+    """P(AI), embedding and channel statistics of each segment, back on the CPU.
 
-    def __init__(self, options: DetectorOptions) -> None:
-        super().__init__()
-        self._options = options
+    Raises:
+      ValueError: the detector returned something that is no probability.
+    """
+    logit, embedding = detector.network.classifier(forensic_channels)
+    p_ai = torch.sigmoid(logit).cpu().numpy()
+    if not np.isfinite(p_ai).all():
+        raise ValueError("the detector returned NaN")
+    return SegmentScores(
+        p_ai, embedding.cpu().numpy(), channel_statistics(forensic_channels).cpu().numpy()
+    )
 
-    def expand(self, batches: beam.PCollection[SegmentBatch]) -> beam.PCollection[SegmentBatch]:
-        """Run the model."""
-        handler = DetectorStageHandler(self._options, "classify", OnnxDetector.scores_of_audio)
-        return batches | "Onnx" >> RunDetectorStage(handler)
+
+CLASSIFY = SegmentStage("classify", scores, has_network=True)
+
+
+def scores_of_audio(detector: OnnxDetector, audio: NDArray[np.float32]) -> SegmentScores:
+    """P(AI) of each segment by an ONNX model; there are no features to show."""
+    return detector.scores(audio)
+
+
+CLASSIFY_ONNX = SegmentStage("classify", scores_of_audio, has_network=True)

@@ -11,8 +11,9 @@ from collections.abc import Iterable
 import apache_beam as beam
 from apache_beam.typehints.decorators import no_annotations
 
-from transforms.commit_shards import ShardCommit, write_bytes
-from transforms.stage import StageMetrics
+from artifactnet.transforms.elements.stage import StageMetrics
+from artifactnet.transforms.storage.files import write_bytes
+from artifactnet.transforms.write_shards import ShardCommit
 
 
 def commit_counts(commit: ShardCommit) -> Iterable[tuple[str, int]]:

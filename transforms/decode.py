@@ -1,8 +1,7 @@
 """Decode stage: a manifest row becomes the few seconds of sound that are needed.
 
-Enters: :class:`~transforms.records.ManifestRow`. Leaves:
-:class:`~transforms.records.DecodedTrack`, with mono windows or with the reason why there
-are none.
+Enters: ``ManifestRow`` items. Leaves: ``DecodedTrack`` items, with mono windows or with the reason
+why there are none.
 """
 
 from collections.abc import Iterator
@@ -11,16 +10,16 @@ from dataclasses import dataclass, field
 import apache_beam as beam
 from apache_beam.metrics import Metrics
 
-from models.config import ArtifactNetConfig
-from transforms.audio_decoding import DecodeLimits, decode_windows
-from transforms.audio_source import open_audio
-from transforms.detector_stages import DetectorOptions, detector_of
-from transforms.embedded_audio import EmbeddedAudioReader
-from transforms.object_store import S3Access
-from transforms.pyav_reader import PyAVReader
-from transforms.records import DecodedTrack, ManifestRow, StageFailure
-from transforms.soundfile_reader import SoundfileReader
-from transforms.stage import NAMESPACE, StageMetrics, failure
+from artifactnet.models.config import ArtifactNetConfig
+from artifactnet.transforms.audio.pyav_reader import PyAVReader
+from artifactnet.transforms.audio.soundfile_reader import SoundfileReader
+from artifactnet.transforms.audio.source import open_audio
+from artifactnet.transforms.audio.windows import DecodeLimits, decode_windows
+from artifactnet.transforms.detector.detector import DetectorOptions, detector_of
+from artifactnet.transforms.elements.records import DecodedTrack, ManifestRow, StageFailure
+from artifactnet.transforms.elements.stage import NAMESPACE, StageMetrics, failure
+from artifactnet.transforms.manifests.parquet import EmbeddedAudioReader
+from artifactnet.transforms.storage.object_store import S3Access
 
 STAGE = "decode"
 READERS = (SoundfileReader, PyAVReader)

@@ -3,15 +3,19 @@
 Enters: ``SegmentBatch[ResidualSpectra]``. Leaves: ``SegmentBatch[SeparatedSpectra]``.
 """
 
-from transforms.records import ResidualSpectra, SeparatedSpectra
-from transforms.stage import SegmentStageDoFn
+import torch
+
+from artifactnet.models.hpss import hpss
+from artifactnet.transforms.detector.detector import Detector
+from artifactnet.transforms.detector.stages import SegmentStage
+from artifactnet.transforms.elements.records import ResidualSpectra, SeparatedSpectra
 
 
-class HpssDoFn(SegmentStageDoFn):
-    """Harmonic-percussive separation of every residual."""
+@torch.inference_mode()
+def separate(detector: Detector, spectra: ResidualSpectra) -> SeparatedSpectra:
+    """Harmonic and percussive parts of each residual (``models/hpss.py`` has the method)."""
+    harmonic, percussive = hpss(spectra.residual, detector.config.hpss_kernel)
+    return SeparatedSpectra(spectra.magnitude, spectra.residual, harmonic, percussive)
 
-    stage = "hpss"
 
-    def compute(self, payload: ResidualSpectra) -> SeparatedSpectra:
-        """See :meth:`transforms.detector_stages.Detector.separate`."""
-        return self.detector.separate(payload)
+HPSS = SegmentStage("hpss", separate)

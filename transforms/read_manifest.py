@@ -1,7 +1,7 @@
 """Read the manifests of a catalogue.
 
 Enters: nothing (the addresses are arguments). Leaves: one
-:class:`~transforms.records.ManifestRow` per line. A line that is malformed is a row too, with
+``ManifestRow`` per line. A line that is malformed is a row too, with
 the reason in ``failure``, and becomes an error row in the end. Lines go in; no line is lost.
 """
 
@@ -11,13 +11,12 @@ from dataclasses import replace
 
 import apache_beam as beam
 
-from transforms.audio_errors import ManifestRowError
-from transforms.manifest_format import read_rows
-from transforms.manifest_layout import ManifestLayout, manifest_row
-from transforms.records import ManifestRow, RawRow, StageFailure
-from transforms.stage import StageMetrics
-
-STAGE = "manifest"
+from artifactnet.transforms.elements.errors import ManifestRowError
+from artifactnet.transforms.elements.records import ManifestRow, RawRow, StageFailure
+from artifactnet.transforms.elements.row_key import MANIFEST_STAGE, place_key
+from artifactnet.transforms.elements.stage import StageMetrics
+from artifactnet.transforms.manifests.columns import ManifestLayout, manifest_row
+from artifactnet.transforms.manifests.formats import read_rows
 
 
 def failed_row(row: ManifestRow, error: Exception, message: str) -> ManifestRow:
@@ -25,14 +24,14 @@ def failed_row(row: ManifestRow, error: Exception, message: str) -> ManifestRow:
     digest = hashlib.sha256(message.encode("utf-8", "backslashreplace")).hexdigest()[:16]
     return replace(
         row,
-        failure=StageFailure(STAGE, type(error).__name__, message),
+        failure=StageFailure(MANIFEST_STAGE, type(error).__name__, message),
         content_id=f"line {row.line} {digest}",
     )
 
 
 def line_key(row: ManifestRow) -> str:
     """What tells a line from all others: its ``track_id``, or its place if it has none."""
-    return f"{row.manifest}\n{row.line}" if row.failure else row.track_id
+    return place_key(row.manifest, row.line) if row.failure else row.track_id
 
 
 class ParseManifestDoFn(beam.DoFn):
@@ -40,7 +39,7 @@ class ParseManifestDoFn(beam.DoFn):
 
     def __init__(self, layout: ManifestLayout) -> None:
         self._layout = layout
-        self._metrics = StageMetrics(STAGE)
+        self._metrics = StageMetrics(MANIFEST_STAGE)
 
     def process(self, address: str) -> Iterator[ManifestRow]:
         """Yield a row per line."""

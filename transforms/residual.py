@@ -4,21 +4,22 @@ Enters: ``SegmentBatch[Tensor]``, magnitude ``[segments, bins, frames]``. Leaves
 ``SegmentBatch[ResidualSpectra]``.
 """
 
-import apache_beam as beam
+import torch
+from torch import Tensor
 
-from transforms.detector_stages import Detector, DetectorOptions
-from transforms.model_handler import DetectorStageHandler, RunDetectorStage
-from transforms.records import SegmentBatch
+from artifactnet.models.device import halving_on_oom
+from artifactnet.transforms.detector.detector import Detector
+from artifactnet.transforms.detector.stages import SegmentStage
+from artifactnet.transforms.elements.records import ResidualSpectra
 
 
-class ExtractResidual(beam.PTransform):
-    """What the codec left in each segment."""
+@torch.inference_mode()
+def residual(detector: Detector, magnitude: Tensor) -> ResidualSpectra:
+    """What the codec left in each magnitude ``[segments, bins, frames]``.
 
-    def __init__(self, options: DetectorOptions) -> None:
-        super().__init__()
-        self._options = options
+    Where the device is short of memory, the batch goes through in halves.
+    """
+    return ResidualSpectra(magnitude, halving_on_oom(detector.network.unet, magnitude))
 
-    def expand(self, batches: beam.PCollection[SegmentBatch]) -> beam.PCollection[SegmentBatch]:
-        """Run ArtifactUNet."""
-        handler = DetectorStageHandler(self._options, "residual", Detector.residual)
-        return batches | "ArtifactUNet" >> RunDetectorStage(handler)
+
+RESIDUAL = SegmentStage("residual", residual, has_network=True)

@@ -5,17 +5,18 @@ Enters: ``SegmentBatch[NDArray]``, float32 ``[segments, samples]``. Leaves:
 """
 
 import numpy as np
+import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from transforms.stage import SegmentStageDoFn
+from artifactnet.transforms.detector.detector import Detector
+from artifactnet.transforms.detector.stages import SegmentStage
 
 
-class StftDoFn(SegmentStageDoFn):
-    """Magnitude spectrogram of every segment."""
+@torch.inference_mode()
+def magnitude(detector: Detector, audio: NDArray[np.float32]) -> Tensor:
+    """Magnitude spectrogram ``[segments, bins, frames]`` of audio ``[segments, samples]``."""
+    return detector.network.stft(torch.from_numpy(audio).to(detector.device))
 
-    stage = "stft"
 
-    def compute(self, payload: NDArray[np.float32]) -> Tensor:
-        """See :meth:`transforms.detector_stages.Detector.magnitude`."""
-        return self.detector.magnitude(payload)
+STFT = SegmentStage("stft", magnitude)

@@ -1,30 +1,70 @@
 """Verdict stage: the batches of a track come together and leave as one result.
 
-Enters: ``SegmentBatch[SegmentScores]``. Leaves: one :class:`~transforms.records.AuditedTrack` or
-:class:`~transforms.records.ErrorRow` for every row.
+Enters: ``SegmentBatch[SegmentScores]``. Leaves: one ``AuditedTrack`` or ``ErrorRow`` for every
+row. A track's score is the median over its segments (ArtifactNet, arXiv 2604.16254), so that a few
+odd segments accuse nobody.
 
-The batches of a track are made by one element of the codec stage, to which this stage is
-fused, so they all reach the same instance within one bundle and no shuffle is needed to
-gather them. A runner that broke the fusion would leave a track incomplete at the end of the
-bundle; that fails the bundle loudly, so that no track is lost.
+The batches of a track are made by one element of the re-encoding stage, to which this stage is
+fused. So they all reach the same instance within one bundle, and no shuffle is needed to gather
+them. A runner that broke the fusion would leave a track incomplete at the end of the bundle; that
+fails the bundle loudly, so that no track is lost.
 """
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 
 import apache_beam as beam
+import numpy as np
 from apache_beam.metrics import Metrics
 
-from transforms.detector_stages import DetectorOptions, detector_of
-from transforms.records import (
+from artifactnet.transforms.audio.codec_spec import UNPROCESSED
+from artifactnet.transforms.detector.detector import DetectorOptions, detector_of
+from artifactnet.transforms.elements.records import (
     AuditedTrack,
     ErrorRow,
     ScoredSegment,
     SegmentBatch,
     SegmentScores,
     StageFailure,
+    Verdict,
 )
-from transforms.stage import NAMESPACE, StageMetrics, failure
-from transforms.verdict_rule import judge
+from artifactnet.transforms.elements.stage import NAMESPACE, StageMetrics, failure
+
+
+def decide(
+    segments: Sequence[ScoredSegment], threshold_real: float, threshold_ai: float
+) -> Verdict:
+    """Decide on a track.
+
+    Args:
+      segments: of the unprocessed audio and of every other codec.
+      threshold_real: scores below are ``real``.
+      threshold_ai: scores from here on are ``ai``; between the two it is ``uncertain``.
+
+    Raises:
+      ValueError: no segment of the unprocessed audio.
+    """
+    by_codec: dict[str, list[float]] = {}
+    for segment in segments:
+        by_codec.setdefault(segment.codec, []).append(segment.p_ai)
+    if UNPROCESSED not in by_codec:
+        raise ValueError("no segment of the unprocessed audio was scored")
+    medians = {codec: float(np.median(scores)) for codec, scores in by_codec.items()}
+    score = medians[UNPROCESSED]
+    low, high = np.percentile(by_codec[UNPROCESSED], [25, 75])
+    others = [abs(median - score) for codec, median in medians.items() if codec != UNPROCESSED]
+    if score >= threshold_ai:
+        verdict = "ai"
+    elif score < threshold_real:
+        verdict = "real"
+    else:
+        verdict = "uncertain"
+    return Verdict(
+        verdict=verdict,
+        p_ai=score,
+        p_ai_spread=float(high - low),
+        codec_scores=tuple(sorted(medians.items(), key=lambda item: item[0] != UNPROCESSED)),
+        codec_drift=max(others) if others else None,
+    )
 
 
 def scored_segments(batch: SegmentBatch, scores: SegmentScores) -> Iterator[ScoredSegment]:
@@ -53,7 +93,7 @@ def audit_result(
             segments.extend(scored_segments(batch, batch.payload))
     if problem is None:
         try:
-            verdict = judge(segments, threshold_real, threshold_ai)
+            verdict = decide(segments, threshold_real, threshold_ai)
             return AuditedTrack(track, verdict, tuple(segments))
         except Exception as error:  # one bad track must not fail the job
             problem = failure("verdict", track.row.track_id, error)

@@ -1,6 +1,6 @@
 """The audit's tables as the bench needs them.
 
-Enters: the output folder of an audit with labels. Leaves: :class:`BenchTracks`, parallel
+Enters: the output folder of an audit with labels. Leaves: ``BenchTracks``, parallel
 arrays; tracks without a label are left out and counted.
 """
 
@@ -10,7 +10,7 @@ import numpy as np
 import pyarrow.dataset as ds
 from numpy.typing import NDArray
 
-from pipeline.bench.statistics import ScoredTracks
+from artifactnet.pipeline.evaluation.metrics import ScoredTracks
 
 COLUMNS = (
     *("track_id", "uri", "label", "source", "generator", "bench_origin"),

@@ -1,6 +1,6 @@
 """Four plots of a bench run.
 
-Enters: :class:`~pipeline.bench.audited.BenchTracks`, control scores and source results.
+Enters: ``BenchTracks``, baseline scores and source results.
 Leaves: ``roc.png`` (log FPR axis), ``sources.png``, ``drift.png`` and ``reliability.png``.
 """
 
@@ -14,8 +14,8 @@ from numpy.typing import NDArray
 from sklearn.calibration import calibration_curve
 from sklearn.metrics import roc_curve
 
-from pipeline.bench.audited import BenchTracks
-from pipeline.bench.sources import (
+from artifactnet.pipeline.bench.audited import BenchTracks
+from artifactnet.pipeline.bench.sources import (
     FEWEST_TRUE_POSITIVES,
     MOST_DRIFT,
     MOST_FALSE_POSITIVES,
@@ -30,7 +30,7 @@ def _save(figure: Figure, path: Path) -> None:
 
 
 def plot_roc(tracks: BenchTracks, scores: Mapping[str, NDArray[np.float64]], path: Path) -> None:
-    """ROC of each scorer on a logarithmic FPR axis, down to one genuine track."""
+    """ROC of each scorer on a logarithmic FPR axis, down to one real track."""
     figure = Figure(figsize=(7, 5))
     axes = figure.subplots()
     least = 0.5 / max(1, int((~tracks.is_ai).sum()))
@@ -54,7 +54,7 @@ def plot_sources(results: list[SourceResult], path: Path) -> None:
     axes.barh(names, [result.called_ai for result in results], color=colours)
     axes.axvline(FEWEST_TRUE_POSITIVES, color="tab:red", linestyle=":", label="least TPR")
     axes.axvline(MOST_FALSE_POSITIVES, color="tab:green", linestyle=":", label="most FPR")
-    axes.set(xlim=(0, 1), xlabel="share called ai", title="Generators (red), genuine (green)")
+    axes.set(xlim=(0, 1), xlabel="share called ai", title="Generators (red), real (green)")
     axes.invert_yaxis()
     axes.margins(y=0.01)
     axes.tick_params(axis="y", labelsize=7)
@@ -67,7 +67,7 @@ def plot_drift(tracks: BenchTracks, path: Path) -> None:
     figure = Figure(figsize=(7, 4))
     axes = figure.subplots()
     bins = np.linspace(0, 1, 41).tolist()
-    for is_ai, name in ((True, "generated"), (False, "genuine")):
+    for is_ai, name in ((True, "generated"), (False, "real")):
         drift = tracks.drift[tracks.is_ai == is_ai]
         axes.hist(drift[~np.isnan(drift)], bins, alpha=0.6, label=name)
     axes.axvline(MOST_DRIFT, color="grey", linestyle=":", label="pass mark")

@@ -1,7 +1,7 @@
 """The layout in which ArtifactBench is published.
 
 Enters: a folder with Parquet files (generated tracks, their audio embedded), CSV files (ids
-of genuine tracks, which users fetch themselves), and audio files named by those ids. Leaves: a
+of real tracks, which users fetch themselves), and audio files named by those ids. Leaves: a
 catalogue that the audit reads, and the ids whose audio is absent.
 """
 
@@ -13,8 +13,8 @@ from typing import NamedTuple
 
 import pyarrow.parquet as pq
 
-from pipeline.catalogue import audio_files
-from transforms.parquet_manifest import AUDIO_COLUMN
+from artifactnet.pipeline.audit.catalogue import audio_files
+from artifactnet.transforms.manifests.parquet import AUDIO_COLUMN
 
 ID_COLUMNS = ("track_id", "id", "youtube_id", "yt_id", "video_id", "ytid")
 
@@ -88,5 +88,5 @@ def read_published_layout(folder: str, work: Path) -> PublishedLayout:
             rows += some
             absent += missing
     if rows:
-        (work / "genuine.jsonl").write_text("".join(json.dumps(row) + "\n" for row in rows))
+        (work / "real.jsonl").write_text("".join(json.dumps(row) + "\n" for row in rows))
     return PublishedLayout(str(work), tuple(absent))

@@ -1,6 +1,6 @@
 """What a bench run found, as Markdown for people and JSON and Parquet for machines.
 
-Enters: :class:`BenchReport`. Leaves: ``bench.md``, ``bench.json`` and ``sources.parquet``.
+Enters: ``BenchReport``. Leaves: ``bench.md``, ``bench.json`` and ``sources.parquet``.
 """
 
 import json
@@ -12,8 +12,11 @@ from typing import Any
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from pipeline.bench.sources import SourceResult
-from pipeline.bench.statistics import FIGURES, Estimate, Metrics
+from artifactnet.pipeline.bench.sources import SourceResult
+from artifactnet.pipeline.evaluation.metrics import FIGURES, Estimate, Metrics
+
+DETECTOR = "ArtifactNet"
+"""Name of the detector among the scorers; the others are baselines."""
 
 HEADINGS = {
     "f1": "F1",
@@ -28,7 +31,7 @@ HEADINGS = {
 
 @dataclass(frozen=True)
 class SplitResult:
-    """Figures of the detector or of a control on one split."""
+    """Figures of the detector or of a baseline on one split."""
 
     bench_origin: str
     scorer: str
@@ -52,11 +55,11 @@ class BenchReport:
     Attributes:
       model_id: of the weights.
       command: that makes this report again.
-      splits: detector and controls, split by split.
-      sources: by generator and genuine source.
+      splits: detector and baselines, split by split.
+      sources: by generator and real source.
       drifts: by split; empty without codecs.
       calibration_error: expected calibration error by split.
-      no_controls: why there are no controls; empty where there are.
+      no_baselines: why there are no baselines; empty where there are.
       unlabelled: tracks without a label.
       errors: tracks and lines that could not be audited.
       absent: ids of a published benchmark whose audio is not there.
@@ -68,7 +71,7 @@ class BenchReport:
     sources: tuple[SourceResult, ...]
     drifts: tuple[DriftResult, ...]
     calibration_error: dict[str, float]
-    no_controls: str
+    no_baselines: str
     unlabelled: int
     errors: int
     absent: tuple[str, ...] = ()
@@ -96,8 +99,8 @@ def markdown(report: BenchReport) -> str:
         "# ArtifactBench",
         "",
         f"Model `{report.model_id}`, made by `{report.command}`. In brackets bootstrap 95 %",
-        "intervals over tracks, pairs resampled together. Controls are cross-validated on the",
-        "same tracks." if not report.no_controls else f"same tracks; none: {report.no_controls}.",
+        "intervals over tracks, pairs resampled together. Baselines are cross-validated on the",
+        "same tracks." if not report.no_baselines else f"same tracks; none: {report.no_baselines}.",
         "",
         *table(
             ["split", "scorer", "ai", "real", *HEADINGS.values()],
@@ -158,7 +161,7 @@ def markdown(report: BenchReport) -> str:
 def _absent(names: tuple[str, ...]) -> str:
     some = ", ".join(names[:10])
     more = f" and {len(names) - 10} more, all in bench.json" if len(names) > 10 else ""
-    return f"Genuine tracks whose audio is not there: {len(names)}: {some}{more}."
+    return f"Real tracks whose audio is not there: {len(names)}: {some}{more}."
 
 
 def plain_json(value: Any) -> Any:

@@ -1,63 +1,49 @@
 """Run ArtifactBench on a labelled manifest.
 
-Enters: :class:`BenchRequest`. Leaves: the audit's tables, the report and the plots under the
-output. Scores come from the audit pipeline itself; the controls decode the same windows.
+Enters: ``BenchRequest``. Leaves: the audit's tables, the report and the plots under the
+output. Scores come from the audit pipeline itself; the baselines decode the same windows.
 """
 
 import shlex
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
 
-from models.config import ArtifactNetConfig
-from pipeline.audit import run_audit
-from pipeline.audit_request import AuditRequest
-from pipeline.bench.audited import BenchTracks, read_bench_tracks
-from pipeline.bench.controls import ControlFeatures, control_features, control_scores
-from pipeline.bench.plots import plot_drift, plot_reliability, plot_roc, plot_sources
-from pipeline.bench.published_layout import is_published_layout, read_published_layout
-from pipeline.bench.report import BenchReport, DriftResult, SplitResult, write_report
-from pipeline.bench.sources import by_source
-from pipeline.bench.statistics import expected_calibration_error, measure
-from pipeline.bench.unseen_report import DETECTOR
-from pipeline.catalogue import find_files
-from pipeline.local_runner import usable_cores
-from pipeline.output_folder import OutputError
-from pipeline.run_files import output_files
-from transforms.audio_errors import ManifestRowError
-from transforms.codec_roundtrip import CodecSpec, parse_codecs
-from transforms.decode import DecodeOptions, decode_row
-from transforms.embedded_audio import EmbeddedAudioReader
-from transforms.manifest_format import manifest_format, read_rows
-from transforms.manifest_layout import ManifestLayout, manifest_row
-from transforms.records import ManifestRow, RawRow, StageFailure
+from artifactnet.models.config import ArtifactNetConfig
+from artifactnet.pipeline.audit.catalogue import find_files
+from artifactnet.pipeline.audit.local_runner import usable_cores
+from artifactnet.pipeline.audit.request import AuditRequest
+from artifactnet.pipeline.audit.run import run_audit
+from artifactnet.pipeline.bench.audited import BenchTracks, read_bench_tracks
+from artifactnet.pipeline.bench.plots import plot_drift, plot_reliability, plot_roc, plot_sources
+from artifactnet.pipeline.bench.published_layout import is_published_layout, read_published_layout
+from artifactnet.pipeline.bench.report import (
+    DETECTOR,
+    BenchReport,
+    DriftResult,
+    SplitResult,
+    write_report,
+)
+from artifactnet.pipeline.bench.request import BenchRequest
+from artifactnet.pipeline.bench.sources import by_source
+from artifactnet.pipeline.evaluation.baselines import (
+    BaselineFeatures,
+    baseline_features,
+    baseline_scores,
+)
+from artifactnet.pipeline.evaluation.metrics import expected_calibration_error, measure
+from artifactnet.pipeline.output.folder import OutputError
+from artifactnet.pipeline.output.layout import output_files
+from artifactnet.transforms.decode import DecodeOptions, decode_row
+from artifactnet.transforms.elements.errors import ManifestRowError
+from artifactnet.transforms.elements.records import ManifestRow, RawRow, StageFailure
+from artifactnet.transforms.manifests.columns import ManifestLayout, manifest_row
+from artifactnet.transforms.manifests.formats import manifest_format, read_rows
+from artifactnet.transforms.manifests.parquet import EmbeddedAudioReader
 
-CODECS = "wav,mp3:128k,aac:128k,opus:96k"
-CONTROL_SEGMENTS = 3
+BASELINE_SEGMENTS = 3
 PLOTS = ("roc.png", "reliability.png", "sources.png", "drift.png")
-
-
-@dataclass(frozen=True)
-class BenchRequest:
-    """What to measure.
-
-    Attributes:
-      manifest: labelled catalogue; rows of one ``pair`` are one piece of music.
-      output: folder for everything.
-      segments: windows a track, ``None`` for all.
-      codecs: the unprocessed audio, then those that drift is measured over.
-      weights: detector; ``None`` for the shipped one.
-      overwrite: replace an earlier run.
-    """
-
-    manifest: str
-    output: str
-    segments: int | None = 7
-    codecs: tuple[CodecSpec, ...] = parse_codecs(CODECS)
-    weights: Path | None = None
-    overwrite: bool = False
 
 
 def check_labels(manifest: str) -> None:
@@ -84,16 +70,17 @@ def _command(request: BenchRequest) -> str:
     words = ["artifactnet", "bench", request.manifest, "--output", request.output]
     words += ["--segments", str(request.segments or "all")]
     words += ["--codecs", ",".join(map(str, request.codecs))]
-    if request.weights:
-        words += ["--weights", str(request.weights)]
+    for name in ("weights", "model"):
+        if value := getattr(request, name):
+            words += [f"--{name}", str(value)]
     return shlex.join(words)
 
 
-def _features(row: ManifestRow, config: ArtifactNetConfig) -> ControlFeatures | None:
-    decoded = decode_row(row, config, DecodeOptions(CONTROL_SEGMENTS), EmbeddedAudioReader()).audio
+def _features(row: ManifestRow, config: ArtifactNetConfig) -> BaselineFeatures | None:
+    decoded = decode_row(row, config, DecodeOptions(BASELINE_SEGMENTS), EmbeddedAudioReader()).audio
     if isinstance(decoded, StageFailure):
         return None
-    return control_features(decoded.windows, config.sample_rate, decoded.info)
+    return baseline_features(decoded.windows, config.sample_rate, decoded.info)
 
 
 def _rows_by_id(catalogue: str) -> dict[str, ManifestRow]:
@@ -111,8 +98,8 @@ def _rows_by_id(catalogue: str) -> dict[str, ManifestRow]:
     return rows
 
 
-def track_features(tracks: BenchTracks, catalogue: str) -> list[ControlFeatures]:
-    """What the controls know of each track, decoded again.
+def track_features(tracks: BenchTracks, catalogue: str) -> list[BaselineFeatures]:
+    """What the baselines know of each track, decoded again.
 
     Raises:
       ValueError: some could not be.
@@ -144,7 +131,7 @@ def run_bench(request: BenchRequest) -> BenchReport:
     """Audit, measure, write.
 
     Raises:
-      ManifestError, OutputError, WeightsError, CodecError: as :func:`pipeline.audit.run_audit`.
+      ManifestError, OutputError, WeightsError, CodecError: as ``run_audit``.
       AuditFailedError: the audit failed.
       ValueError: no track is labelled.
     """
@@ -167,6 +154,7 @@ def run_bench(request: BenchRequest) -> BenchReport:
             segments=request.segments,
             codecs=request.codecs,
             weights=request.weights,
+            model=request.model,
             overwrite=request.overwrite,
         )
     )
@@ -174,11 +162,11 @@ def run_bench(request: BenchRequest) -> BenchReport:
         (output / plot).unlink(missing_ok=True)
     tracks, unlabelled = read_bench_tracks(str(audit.absolute()), "ai" if published else None)
     scores = {DETECTOR: tracks.score}
-    no_controls = ""
+    no_baselines = ""
     try:
-        scores |= control_scores(track_features(tracks, catalogue), tracks.is_ai, tracks.group)
+        scores |= baseline_scores(track_features(tracks, catalogue), tracks.is_ai, tracks.group)
     except ValueError as error:
-        no_controls = str(error)
+        no_baselines = str(error)
     splits, drifts, calibration = [], [], {}
     for origin in (str(one) for one in np.unique(tracks.bench_origin)):
         own = tracks.bench_origin == origin
@@ -197,7 +185,7 @@ def run_bench(request: BenchRequest) -> BenchReport:
         sources=tuple(results),
         drifts=tuple(drifts),
         calibration_error=calibration,
-        no_controls=no_controls,
+        no_baselines=no_baselines,
         unlabelled=unlabelled,
         absent=absent,
         errors=record.counts.errors,

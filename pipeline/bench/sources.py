@@ -1,14 +1,14 @@
-"""The verdict on each generator and each genuine source, by ArtifactBench's pass marks.
+"""The verdict on each generator and each real source, by ArtifactBench's pass marks.
 
-Enters: :class:`~pipeline.bench.audited.BenchTracks`. Leaves: a :class:`SourceResult` per source.
+Enters: ``BenchTracks``. Leaves: a ``SourceResult`` per source.
 """
 
 from dataclasses import dataclass
 
 import numpy as np
 
-from pipeline.bench.audited import BenchTracks
-from pipeline.bench.statistics import auc
+from artifactnet.pipeline.bench.audited import BenchTracks
+from artifactnet.pipeline.evaluation.metrics import auc
 
 MOST_FALSE_POSITIVES = 0.05
 FEWEST_TRUE_POSITIVES = 0.90
@@ -21,7 +21,7 @@ class SourceResult:
     """How the detector does on one source.
 
     Attributes:
-      source: generator or genuine source.
+      source: generator or real source.
       label: ``ai`` or ``real``.
       tracks: how many.
       called_ai: share with the verdict ``ai``: the true- or the false-positive rate.

@@ -1,1 +1,1 @@
-"""Training of the detector and of the neural codecs that make its pairs."""
+"""Training of the detector, and of the decoders that make its pairs."""

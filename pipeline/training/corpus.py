@@ -1,12 +1,14 @@
-"""Training audio in memory-mapped form.
+"""Training audio in memory-mapped form, and the labelled manifests that name it.
 
-Enters: a labelled manifest (JSONL) of short excerpts. Leaves: a :class:`Corpus`, every
-excerpt as mono float16 at the model's sample rate in one file on disk, decoded once and
-reused by every later run.
+Enters: a labelled manifest (JSONL) of short excerpts. Leaves: its rows, or an error that names the
+line (the audit makes a bad line an error row and goes on; a training would learn from what is
+left); and a ``Corpus``, every excerpt as mono float16 at the model's sample rate in one file on
+disk, decoded once and used again by every later run.
 """
 
 import hashlib
 import json
+from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -15,11 +17,46 @@ import numpy as np
 from numpy.typing import NDArray
 from rich.progress import track as progress
 
-from pipeline.training.labelled_rows import read_labelled
-from transforms.audio_decoding import mono_window
-from transforms.audio_errors import AuditError
-from transforms.pyav_reader import PyAVReader
-from transforms.soundfile_reader import SoundfileReader
+from artifactnet.transforms.audio.pyav_reader import PyAVReader
+from artifactnet.transforms.audio.soundfile_reader import SoundfileReader
+from artifactnet.transforms.audio.windows import mono_window
+from artifactnet.transforms.elements.errors import AuditError
+
+LABELS = ("ai", "real")
+
+
+def read_labelled(manifest: Path, columns: Iterable[str] = ()) -> list[dict[str, Any]]:
+    """Rows of ``manifest``; blank lines are passed over.
+
+    Args:
+      manifest: JSONL.
+      columns: needed beside ``track_id``, ``uri``, ``source`` and ``label``.
+
+    Raises:
+      FileNotFoundError: no such file.
+      ValueError: it has no rows, or a line isn't an object with these columns as text.
+    """
+    rows = []
+    for number, line in enumerate(manifest.read_text().splitlines(), start=1):
+        if not line.strip():
+            continue
+        where = f"{manifest} line {number}"
+        try:
+            row = json.loads(line)
+        except json.JSONDecodeError as error:
+            raise ValueError(f"{where}: not JSON ({error.msg}); one object a line") from error
+        if not isinstance(row, dict):
+            raise ValueError(f"{where}: not an object; one object a line")
+        needed = ("track_id", "uri", "source", "label", *columns)
+        if missing := [n for n in needed if not (isinstance(row.get(n), str) and row[n])]:
+            raise ValueError(f"{where}: no text in {', '.join(missing)}")
+        if row["label"] not in LABELS:
+            raise ValueError(f"{where}: label is {row['label']!r}; use ai or real")
+        rows.append(row | {"uri": str((manifest.parent / row["uri"]).resolve())})
+    if not rows:
+        raise ValueError(f"{manifest} has no rows")
+    return rows
+
 
 LONGEST_SECONDS = 60.0
 """Of a longer piece its middle is taken; the excerpts of a pair must be shorter."""

@@ -1,8 +1,9 @@
 """The optimisation loop, whatever is optimised.
 
-Enters: a module and its losses as a function of the step. Leaves: the module's running
-average, after the steps or after the best validation. A run that was killed goes on at its
-last checkpoint with the same losses, since batches are a function of seed and step.
+Enters: a module and its losses as a function of the step. Leaves: the module's running average,
+after the steps or after the best validation. A run that was killed goes on at its last checkpoint
+with the same losses: ``Batches`` gives each step its examples as a function of seed and step,
+every example once an epoch.
 """
 
 import logging
@@ -13,11 +14,15 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import torch
+from numpy.typing import NDArray
 from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
 from torch import Tensor, nn
 from torch.optim.swa_utils import AveragedModel, get_ema_multi_avg_fn
 from torch.utils.tensorboard import SummaryWriter
+
+from artifactnet.models.whole_file import whole_file
 
 LINE_STEPS = 20
 """Steps between log lines where there is no terminal for a progress bar."""
@@ -47,6 +52,38 @@ class Fitting:
     learning_rate: float
     checkpoint_steps: int
     patience: int = 3
+
+
+class Batches:
+    """Batches as a function of the step, so that a resumed run takes the same ones.
+
+    Args:
+      chosen: indices ``[n]`` to draw from; at least one.
+      size: of a batch.
+      seed: decides the order of every epoch.
+    """
+
+    def __init__(self, chosen: NDArray[np.intp], size: int, seed: int) -> None:
+        if not len(chosen):
+            raise ValueError("no example is left to train on")
+        self._chosen, self._size, self._seed = chosen, size, seed
+        self._epoch, self._order = -1, chosen
+
+    def __len__(self) -> int:
+        """Size of a batch."""
+        return self._size
+
+    def _at(self, position: int) -> np.intp:
+        epoch, place = divmod(position, len(self._chosen))
+        if epoch != self._epoch:
+            rng = np.random.default_rng([self._seed, epoch])
+            self._epoch, self._order = epoch, rng.permutation(self._chosen)
+        return self._order[place]
+
+    def __call__(self, step: int) -> NDArray[np.intp]:
+        """Indices of step ``step``, counted from 1."""
+        first = (step - 1) * self._size
+        return np.array([self._at(first + place) for place in range(self._size)], np.intp)
 
 
 def fit(
@@ -120,10 +157,8 @@ def fit(
                     best_state = average.module.state_dict()
                 stored = {name: part.state_dict() for name, part in parts.items()}
                 stored |= {"step": step, "best": best, "best_state": best_state, "since": since}
-                torch.save(
-                    stored | {"random": torch.get_rng_state()}, checkpoint.with_suffix(".partial")
-                )
-                checkpoint.with_suffix(".partial").replace(checkpoint)
+                with whole_file(checkpoint) as partial:
+                    torch.save(stored | {"random": torch.get_rng_state()}, partial)
             text = " ".join(f"{name} {value.item():.3f}" for name, value in values.items())
             bar.update(task, completed=step, description=text)
             if not bar.console.is_terminal and step % LINE_STEPS == 0:

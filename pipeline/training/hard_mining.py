@@ -1,7 +1,7 @@
-"""Genuine music that the detector takes for generated is learnt from more often.
+"""Real music that the detector takes for generated is learnt from more often.
 
-Enters: couples and a detector from the stages before. Leaves: the same indices, those of the
-couples whose genuine half scored highest :data:`TIMES` times. The scores stay in the run's
+Enters: pairs and a detector from the stages before. Leaves: the same indices, those of the
+pairs whose real half scored highest ``TIMES`` times. The scores stay in the run's
 folder, so that a run that goes on after a kill draws the same batches.
 """
 
@@ -12,25 +12,25 @@ import torch
 from numpy.typing import NDArray
 from rich.progress import track as progress
 
-from models.artifactnet import ArtifactNet
-from pipeline.training.crop_bank import FULL_SCALE, CropBank
-from pipeline.training.forward import forward
+from artifactnet.models.artifactnet import ArtifactNet
+from artifactnet.models.whole_file import whole_file
+from artifactnet.pipeline.training.pair_cache import FULL_SCALE, PairCache
 
 TIMES = 3
-"""How often an epoch takes one of the hardest couples."""
+"""How often an epoch takes one of the hardest pairs."""
 BATCH = 16
 
 
-def genuine_scores(
-    network: ArtifactNet, bank: CropBank, chosen: NDArray[np.intp], path: Path
+def real_scores(
+    network: ArtifactNet, bank: PairCache, chosen: NDArray[np.intp], path: Path
 ) -> NDArray[np.float32]:
-    """P(AI) ``[n]`` of the genuine half of the ``chosen`` couples, in their first channel.
+    """P(AI) ``[n]`` of the real half of the ``chosen`` pairs, in their first channel.
 
     Args:
       network: that they are hard for.
-      bank: with the couples.
-      chosen: indices ``[n]`` of couples.
-      path: NumPy file for the scores; read when it is there and of as many couples.
+      bank: with the pairs.
+      chosen: indices ``[n]`` of pairs.
+      path: NumPy file for the scores; read when it is there and of as many pairs.
     """
     if path.exists() and len(found := np.load(path, allow_pickle=False)) == len(chosen):
         return found
@@ -40,12 +40,11 @@ def genuine_scores(
         for start in progress(range(0, len(chosen), BATCH), description="Hard negatives"):
             crops = bank.crops[chosen[start : start + BATCH], 0, 0]
             audio = torch.from_numpy(crops.astype(np.float32)) / FULL_SCALE
-            scores.append(torch.sigmoid(forward(network, audio).logit).numpy())
+            spectra = network.spectra(network.stft(audio), half=True)
+            scores.append(torch.sigmoid(network.classify(spectra, half=True).logit).numpy())
     found = np.concatenate(scores)
-    path.parent.mkdir(parents=True, exist_ok=True)
-    partial = path.with_suffix(".partial.npy")
-    np.save(partial, found)
-    partial.replace(path)
+    with whole_file(path) as partial, partial.open("wb") as file:
+        np.save(file, found)
     return found
 
 

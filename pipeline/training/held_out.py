@@ -1,6 +1,6 @@
 """Whole excerpts to judge a detector by while it trains.
 
-Enters: a corpus and a detector with a frozen ArtifactUNet. Leaves: :class:`HeldOut`, for
+Enters: a corpus and a detector with a frozen ArtifactUNet. Leaves: ``HeldOut``, for
 every excerpt the maps of its middle segment, as it is and through the common channel, and
 from those the figures that stop a training or compare ablations. Published figures come
 from ``artifactnet bench`` and the audit; these are for many trainings an hour.
@@ -15,12 +15,12 @@ import torch
 from numpy.typing import NDArray
 from torch import nn
 
-from models.artifactnet import ArtifactNet
-from pipeline.bench.common_channel import common_channel
-from pipeline.bench.statistics import ScoredTracks, auc, tpr_at
-from pipeline.training.corpus import Corpus, Excerpt
-from pipeline.training.forensic_maps import channels_of, fill_forensic_maps
-from transforms.audio_errors import CodecError
+from artifactnet.models.artifactnet import ArtifactNet
+from artifactnet.pipeline.evaluation.common_channel import common_channel
+from artifactnet.pipeline.evaluation.metrics import ScoredTracks, auc, tpr_at
+from artifactnet.pipeline.training.corpus import Corpus, Excerpt
+from artifactnet.pipeline.training.spectrogram_cache import cached_channels, fill_spectrogram_cache
+from artifactnet.transforms.elements.errors import CodecError
 
 PLAIN, COMMON = 0, 1
 
@@ -51,7 +51,9 @@ class HeldOut:
             for one in index:
                 maps = torch.from_numpy(np.array(self.maps[one, channel])).unsqueeze(0)
                 with torch.autocast("cpu", torch.bfloat16):
-                    found.append(float(torch.sigmoid(classifier(channels_of(maps)).logit.float())))
+                    found.append(
+                        float(torch.sigmoid(classifier(cached_channels(maps)).logit.float()))
+                    )
         return np.array(found)
 
     def figures(self, classifier: nn.Module, index: NDArray[np.intp]) -> dict[str, float]:
@@ -97,6 +99,6 @@ def held_out(
         for row, excerpt in zip(crops, excerpts, strict=True):
             pair = _windows(corpus.audio(excerpt), config.segment_samples, config.sample_rate)
             row[:] = np.round(np.clip(pair, -1, 1) * 32_767).astype(np.int16)
-    maps = fill_forensic_maps(network, crops, path, threads)
+    maps = fill_spectrogram_cache(network, crops, path, threads)
     (cache / f"{name}.i16").unlink()
     return HeldOut(excerpts, maps)

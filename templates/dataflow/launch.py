@@ -7,7 +7,7 @@ a worker is started.
 
 import sys
 
-from pipeline.cli import main
+from artifactnet.pipeline.cli.main import main
 
 OPTIONS = {
     "output": "--output",

@@ -3,10 +3,10 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from models.artifact_unet import ArtifactUNet
-from models.artifactnet import ArtifactNet
-from models.complexity import measure_complexity
-from models.config import ArtifactNetConfig
+from artifactnet.models.artifact_unet import ArtifactUNet
+from artifactnet.models.artifactnet import ArtifactNet
+from artifactnet.models.complexity import measure_complexity
+from artifactnet.models.config import ArtifactNetConfig
 
 
 def small(mask_bound: float = 0.5) -> ArtifactUNet:

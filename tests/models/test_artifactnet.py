@@ -3,11 +3,16 @@ from pathlib import Path
 import pytest
 import torch
 
-from models.artifactnet import SHIPPED_WEIGHTS, ArtifactNet, load_detector, save_detector
-from models.config import ArtifactNetConfig
-from models.forensic_channels import forensic_channels
-from models.hpss import hpss
-from models.safetensors_io import WeightsError
+from artifactnet.models.artifactnet import (
+    SHIPPED_WEIGHTS,
+    ArtifactNet,
+    load_detector,
+    save_detector,
+)
+from artifactnet.models.config import ArtifactNetConfig
+from artifactnet.models.forensic_channels import forensic_channels
+from artifactnet.models.hpss import hpss
+from artifactnet.models.safetensors_io import WeightsError
 from tests.conftest import music
 
 
@@ -47,7 +52,11 @@ def test_model_id_depends_on_the_thresholds(tmp_path: Path) -> None:
 
 
 def test_another_models_weights_are_refused(tmp_path: Path) -> None:
-    from models.neural_codec import NeuralCodec, NeuralCodecConfig, save_neural_codec
+    from artifactnet.pipeline.training.decoders.neural_codec import (
+        NeuralCodec,
+        NeuralCodecConfig,
+        save_neural_codec,
+    )
 
     path = tmp_path / "codec.safetensors"
     save_neural_codec(NeuralCodec(NeuralCodecConfig(strides=(4, 4), channels=4)), path)

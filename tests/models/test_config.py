@@ -2,7 +2,7 @@ import json
 
 import pytest
 
-from models.config import ArtifactNetConfig
+from artifactnet.models.config import ArtifactNetConfig
 
 
 def test_json_round_trip() -> None:

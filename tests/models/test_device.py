@@ -1,7 +1,7 @@
 import pytest
 import torch
 
-from models.device import CPU_SEGMENTS, halving_on_oom, pick_device, segments_that_fit
+from artifactnet.models.device import CPU_SEGMENTS, halving_on_oom, pick_device, segments_that_fit
 
 
 def test_auto_is_cuda_where_it_is() -> None:

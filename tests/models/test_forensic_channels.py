@@ -2,8 +2,12 @@ import numpy as np
 import pytest
 import torch
 
-from models.forensic_channels import CHANNELS, channel_statistics, forensic_channels
-from models.hpss import hpss
+from artifactnet.models.forensic_channels import (
+    FORENSIC_CHANNELS,
+    channel_statistics,
+    forensic_channels,
+)
+from artifactnet.models.hpss import hpss
 
 
 def spectra() -> tuple[torch.Tensor, ...]:
@@ -32,7 +36,7 @@ def test_each_channel_is_its_formula() -> None:
     }
     channels = forensic_channels(*spectra()).numpy()
     assert channels.shape == (2, 7, 60, 50)
-    for index, name in enumerate(CHANNELS):
+    for index, name in enumerate(FORENSIC_CHANNELS):
         np.testing.assert_allclose(channels[:, index], expected[name], atol=1e-4, err_msg=name)
 
 

@@ -6,9 +6,9 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from models import hpss as hpss_module
-from models.hpss import hpss, median_filter, median_network
-from models.stft import Stft
+from artifactnet.models import hpss as hpss_module
+from artifactnet.models.hpss import hpss, median_filter, median_network
+from artifactnet.models.stft import Stft
 from tests.conftest import music
 
 

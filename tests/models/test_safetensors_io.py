@@ -6,7 +6,7 @@ import torch
 from safetensors.torch import save_file
 from torch import nn
 
-from models.safetensors_io import WeightsError, load_module, save_module
+from artifactnet.models.safetensors_io import WeightsError, load_module, save_module
 
 
 def build(config: dict) -> nn.Module:

@@ -3,7 +3,7 @@ import numpy as np
 import pytest
 import torch
 
-from models.stft import Stft
+from artifactnet.models.stft import Stft
 from tests.conftest import music
 
 

@@ -10,9 +10,9 @@ import pytest
 import soundfile
 from apache_beam.portability.api import beam_runner_api_pb2
 
+from artifactnet.transforms.storage import object_store
 from tests.conftest import music
 from tests.emulators import Faults, gcs, put
-from transforms import object_store
 
 TEMPLATE = Path(__file__).parents[2] / "templates" / "dataflow"
 sys.path.insert(0, str(TEMPLATE))
@@ -96,7 +96,7 @@ def test_stages_and_gpu(request_of_job: dict) -> None:
     proto = beam_runner_api_pb2.Pipeline.FromString(request_of_job["pipeline"])
     components = proto.components
     names = [one.unique_name for one in components.transforms.values()]
-    for stage in ("ReadManifest", "SettleRows", "ShardRows", "AuditRows", "CountRows"):
+    for stage in ("ReadManifest", "SkipUnchanged", "AssignShards", "AuditRows", "CountRows"):
         assert any(name.startswith(stage) for name in names), stage
 
     def accelerator(prefix: str) -> set[bytes]:

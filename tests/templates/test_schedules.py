@@ -43,7 +43,7 @@ def test_kubernetes_takes_it(document: dict) -> None:
 
 
 def test_weekly_audits_never_overlap_and_pass_on_flags_that_exist() -> None:
-    from pipeline.beam_flags import beam_flags
+    from artifactnet.pipeline.cli.beam_flags import beam_flags
 
     (job,) = documents(TEMPLATES / "schedules" / "cronjob.yaml")
     assert job["spec"]["concurrencyPolicy"] == "Forbid"

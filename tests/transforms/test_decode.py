@@ -8,12 +8,12 @@ import numpy as np
 import pytest
 import soundfile
 
-from models.config import ArtifactNetConfig
+from artifactnet.models.config import ArtifactNetConfig
+from artifactnet.transforms.audio.windows import DecodedAudio, DecodeLimits
+from artifactnet.transforms.decode import DecodeOptions, decode_row
+from artifactnet.transforms.elements.records import ManifestRow, StageFailure
+from artifactnet.transforms.manifests.parquet import EmbeddedAudioReader
 from tests.conftest import encode_with_ffmpeg, music
-from transforms.audio_decoding import DecodedAudio, DecodeLimits
-from transforms.decode import DecodeOptions, decode_row
-from transforms.embedded_audio import EmbeddedAudioReader
-from transforms.records import ManifestRow, StageFailure
 
 CONFIG = ArtifactNetConfig()
 

@@ -5,9 +5,9 @@ import apache_beam as beam
 from apache_beam.testing.test_pipeline import TestPipeline
 from apache_beam.testing.util import assert_that, equal_to
 
-from transforms.manifest_layout import inspect_manifests
-from transforms.read_manifest import ReadManifest, line_key
-from transforms.records import ManifestRow
+from artifactnet.transforms.elements.records import ManifestRow
+from artifactnet.transforms.manifests.columns import inspect_manifests
+from artifactnet.transforms.read_manifest import ReadManifest, line_key
 
 LINES = [
     '{"track_id": "a", "uri": "a.wav", "isrc": "X"}',
@@ -53,8 +53,8 @@ def test_every_line_is_a_row(tmp_path: Path) -> None:
 
 def test_identity_of_a_bad_line_is_its_message(tmp_path: Path) -> None:
     def identities(text: str) -> list[str]:
-        from transforms.manifest_layout import ManifestLayout
-        from transforms.read_manifest import ParseManifestDoFn
+        from artifactnet.transforms.manifests.columns import ManifestLayout
+        from artifactnet.transforms.read_manifest import ParseManifestDoFn
 
         path = tmp_path / "m.jsonl"
         path.write_text(text)

@@ -1,9 +1,9 @@
 import numpy as np
 import pytest
 
-from transforms.audio_decoding import AudioInfo
-from transforms.detector_stages import DetectorOptions
-from transforms.records import (
+from artifactnet.transforms.audio.windows import AudioInfo
+from artifactnet.transforms.detector.detector import DetectorOptions
+from artifactnet.transforms.elements.records import (
     AuditedTrack,
     ErrorRow,
     ManifestRow,
@@ -13,8 +13,7 @@ from transforms.records import (
     StageFailure,
     TrackFacts,
 )
-from transforms.verdict import VerdictDoFn, audit_result
-from transforms.verdict_rule import judge
+from artifactnet.transforms.verdict import VerdictDoFn, audit_result, decide
 
 FACTS = TrackFacts(
     ManifestRow("t", "/t.wav", "m.jsonl", 1), "00", AudioInfo("wav", "pcm_16", 44_100, 1, 28.0)
@@ -44,11 +43,11 @@ def batch(part: int, parts: int, p_ai: list[float] | StageFailure, codec: str = 
     [(0.1, "real"), (0.2999, "real"), (0.3, "uncertain"), (0.79, "uncertain"), (0.8, "ai")],
 )  # fmt: skip
 def test_thresholds(score: float, verdict: str) -> None:
-    assert judge([segment("wav", score)], 0.3, 0.8).verdict == verdict
+    assert decide([segment("wav", score)], 0.3, 0.8).verdict == verdict
 
 
 def test_score_is_the_median_so_that_odd_segments_accuse_nobody() -> None:
-    verdict = judge([segment("wav", p) for p in (0.1, 0.1, 0.1, 0.99, 0.99)], 0.3, 0.8)
+    verdict = decide([segment("wav", p) for p in (0.1, 0.1, 0.1, 0.99, 0.99)], 0.3, 0.8)
     assert verdict.p_ai == pytest.approx(0.1)
     assert verdict.verdict == "real"
     assert verdict.p_ai_spread == pytest.approx(0.89)
@@ -57,7 +56,7 @@ def test_score_is_the_median_so_that_odd_segments_accuse_nobody() -> None:
 
 def test_drift_is_the_largest_distance_from_the_unprocessed_score() -> None:
     scores = [("mp3:128k", 0.5), ("wav", 0.4), ("opus:96k", 0.1)]
-    verdict = judge([segment(codec, p) for codec, p in scores], 0.3, 0.8)
+    verdict = decide([segment(codec, p) for codec, p in scores], 0.3, 0.8)
     assert verdict.codec_drift == pytest.approx(0.3)
     assert verdict.codec_scores[0] == ("wav", 0.4)
     assert dict(verdict.codec_scores)["mp3:128k"] == 0.5
@@ -65,7 +64,7 @@ def test_drift_is_the_largest_distance_from_the_unprocessed_score() -> None:
 
 def test_unprocessed_audio_is_needed() -> None:
     with pytest.raises(ValueError, match="unprocessed"):
-        judge([segment("mp3:128k", 0.5)], 0.3, 0.8)
+        decide([segment("mp3:128k", 0.5)], 0.3, 0.8)
 
 
 def test_batches_in_any_order_make_the_same_track() -> None:

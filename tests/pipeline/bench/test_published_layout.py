@@ -6,10 +6,10 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import soundfile
 
-from pipeline.bench.published_layout import is_published_layout, read_published_layout
-from pipeline.bench.run_bench import BenchRequest, run_bench
+from artifactnet.pipeline.bench.published_layout import is_published_layout, read_published_layout
+from artifactnet.pipeline.bench.run_bench import BenchRequest, run_bench
+from artifactnet.transforms.audio.codec_spec import parse_codecs
 from tests.conftest import SAMPLES, music
-from transforms.codec_roundtrip import parse_codecs
 
 
 def publish(folder: Path) -> Path:
@@ -62,4 +62,4 @@ def test_a_second_reading_starts_afresh(tmp_path: Path) -> None:
     folder = publish(tmp_path / "b")
     first = read_published_layout(str(folder), tmp_path / "work")
     assert read_published_layout(str(folder), tmp_path / "work") == first
-    assert {p.name for p in (tmp_path / "work").iterdir()} == {"0000-ai.parquet", "genuine.jsonl"}
+    assert {p.name for p in (tmp_path / "work").iterdir()} == {"0000-ai.parquet", "real.jsonl"}

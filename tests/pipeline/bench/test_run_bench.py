@@ -8,11 +8,11 @@ import pyarrow.parquet as pq
 import pytest
 import soundfile
 
-from pipeline.bench.audited import BenchTracks, read_bench_tracks
-from pipeline.bench.run_bench import BenchRequest, run_bench
-from pipeline.bench.sources import by_source
+from artifactnet.pipeline.bench.audited import BenchTracks, read_bench_tracks
+from artifactnet.pipeline.bench.run_bench import BenchRequest, run_bench
+from artifactnet.pipeline.bench.sources import by_source
+from artifactnet.transforms.audio.codec_spec import parse_codecs
 from tests.conftest import SAMPLES, music
-from transforms.codec_roundtrip import parse_codecs
 
 PLOTS = ("roc.png", "sources.png", "drift.png", "reliability.png")
 
@@ -84,9 +84,9 @@ def test_manifest_without_labels_is_refused_before_the_work(tmp_path: Path) -> N
 
 def test_too_few_tracks_for_controls_is_said(benched) -> None:
     output, report = benched
-    assert report.no_controls or len(report.splits) == 4
-    if report.no_controls:
-        assert report.no_controls in (output / "bench.md").read_text()
+    assert report.no_baselines or len(report.splits) == 4
+    if report.no_baselines:
+        assert report.no_baselines in (output / "bench.md").read_text()
 
 
 def test_output_in_an_object_store_is_refused() -> None:

@@ -1,11 +1,11 @@
-"""Halves of a couple end at one frequency; those that did are left alone."""
+"""Halves of a pair end at one frequency; those that did are left alone."""
 
 import numpy as np
 import soxr
 from hypothesis import given
 from hypothesis import strategies as st
 
-from pipeline.training.bandwidth import ALIKE, cut_offs, match_bandwidth
+from artifactnet.pipeline.training.augmentations import ALIKE, cut_offs, match_bandwidth
 from tests.conftest import music
 
 RATE = 44_100
@@ -39,32 +39,32 @@ def test_the_wider_half_comes_down_to_the_narrower(rate: int, generated_is_narro
     rng = np.random.default_rng(rate)
     wide, source = noise(rng, 2, RATE // 2)
     halves = [wide, through(source, rate)]
-    couple = np.stack(halves if generated_is_narrow else halves[::-1])
-    matched = match_bandwidth(couple, RATE, rng)
-    genuine, generated = ends(matched)
-    assert abs(genuine / generated - 1) < 0.05
+    pair = np.stack(halves if generated_is_narrow else halves[::-1])
+    matched = match_bandwidth(pair, RATE, rng)
+    real, generated = ends(matched)
+    assert abs(real / generated - 1) < 0.05
     power = np.abs(np.fft.rfft(matched * np.hanning(matched.shape[-1]))) ** 2
     frequency = np.fft.rfftfreq(matched.shape[-1], 1 / RATE)
     above = power[:, frequency > rate / 2 + 400].mean(axis=-1)
     assert 0.5 < above[0] / above[1] < 2  # the same rounding noise in both
     inside = (frequency > 200) & (frequency < 0.4 * rate)
-    before = np.abs(np.fft.rfft(couple * np.hanning(couple.shape[-1]))) ** 2
+    before = np.abs(np.fft.rfft(pair * np.hanning(pair.shape[-1]))) ** 2
     np.testing.assert_allclose(
         power[:, inside].mean(axis=-1), before[:, inside].mean(axis=-1), rtol=0.01
     )
 
 
 def test_couples_that_end_alike_and_silence_are_unchanged() -> None:
-    couples = np.stack([noise(np.random.default_rng(0), 2, RATE // 2), np.zeros((2, RATE // 2))])
-    couples = couples.astype(np.float32)
-    matched = match_bandwidth(couples, RATE, np.random.default_rng(0))
-    np.testing.assert_array_equal(matched, couples)
+    pairs = np.stack([noise(np.random.default_rng(0), 2, RATE // 2), np.zeros((2, RATE // 2))])
+    pairs = pairs.astype(np.float32)
+    matched = match_bandwidth(pairs, RATE, np.random.default_rng(0))
+    np.testing.assert_array_equal(matched, pairs)
     assert matched.dtype == np.float32
     assert ALIKE < 1
 
 
 def test_music_keeps_its_shape() -> None:
-    couples = np.stack([[music(1)[:, 0], through(music(1)[:, 0], 16_000)]] * 3)[None]
-    matched = match_bandwidth(couples, RATE, np.random.default_rng(0))
-    assert matched.shape == couples.shape
+    pairs = np.stack([[music(1)[:, 0], through(music(1)[:, 0], 16_000)]] * 3)[None]
+    matched = match_bandwidth(pairs, RATE, np.random.default_rng(0))
+    assert matched.shape == pairs.shape
     assert np.isfinite(matched).all()

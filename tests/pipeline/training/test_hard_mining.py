@@ -1,4 +1,4 @@
-"""The hardest genuine halves are found, kept, and drawn three times."""
+"""The hardest real halves are found, kept, and drawn three times."""
 
 from collections import Counter
 from pathlib import Path
@@ -6,11 +6,11 @@ from pathlib import Path
 import numpy as np
 import torch
 
-from models.artifactnet import ArtifactNet
-from models.config import ArtifactNetConfig
-from pipeline.training.crop_bank import FULL_SCALE, CropBank
-from pipeline.training.examples import Origin
-from pipeline.training.hard_mining import genuine_scores, with_hardest
+from artifactnet.models.artifactnet import ArtifactNet
+from artifactnet.models.config import ArtifactNetConfig
+from artifactnet.pipeline.training.hard_mining import real_scores, with_hardest
+from artifactnet.pipeline.training.pair_cache import FULL_SCALE, PairCache
+from artifactnet.pipeline.training.pairs import Origin
 
 
 def network() -> ArtifactNet:
@@ -19,16 +19,16 @@ def network() -> ArtifactNet:
     return ArtifactNet(shape).eval()
 
 
-def bank(couples: int) -> CropBank:
+def bank(pairs: int) -> PairCache:
     rng = np.random.default_rng(0)
-    crops = rng.integers(-9000, 9000, (couples, 2, 2, 22_050), np.int16)
-    return CropBank(crops, (Origin("ours", ("game",)),) * couples)
+    crops = rng.integers(-9000, 9000, (pairs, 2, 2, 22_050), np.int16)
+    return PairCache(crops, (Origin("ours", ("game",)),) * pairs)
 
 
 def test_scores_are_those_of_the_genuine_half(tmp_path: Path) -> None:
     chosen = np.array([4, 1, 2])
     examples = bank(5)
-    scores = genuine_scores(network(), examples, chosen, tmp_path / "run" / "mined.npy")
+    scores = real_scores(network(), examples, chosen, tmp_path / "run" / "mined.npy")
     audio = torch.from_numpy(examples.crops[chosen, 0, 0].astype(np.float32)) / FULL_SCALE
     with torch.inference_mode():
         expected = torch.sigmoid(network()(audio).logit).numpy()
@@ -38,9 +38,9 @@ def test_scores_are_those_of_the_genuine_half(tmp_path: Path) -> None:
 def test_scores_are_read_again_unless_the_couples_changed(tmp_path: Path) -> None:
     path = tmp_path / "mined.npy"
     np.save(path, np.array([0.5, 0.25], np.float32))
-    again = genuine_scores(network(), bank(3), np.array([0, 2]), path)
+    again = real_scores(network(), bank(3), np.array([0, 2]), path)
     np.testing.assert_array_equal(again, [0.5, 0.25])
-    assert len(genuine_scores(network(), bank(3), np.array([0, 1, 2]), path)) == 3
+    assert len(real_scores(network(), bank(3), np.array([0, 1, 2]), path)) == 3
     assert len(np.load(path)) == 3
 
 

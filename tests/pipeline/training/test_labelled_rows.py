@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from pipeline.training.labelled_rows import read_labelled
+from artifactnet.pipeline.training.corpus import read_labelled
 
 ROW = {"track_id": "a", "uri": "a.flac", "source": "s", "label": "ai"}
 

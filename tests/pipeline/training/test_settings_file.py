@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from pipeline.training.settings_file import keep_settings
+from artifactnet.pipeline.training.config import keep_settings
 
 
 def test_other_settings_are_refused_by_name(tmp_path: Path) -> None:

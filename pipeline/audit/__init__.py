@@ -1,0 +1,1 @@
+"""An audit, from the request to the record."""

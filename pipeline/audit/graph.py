@@ -1,0 +1,99 @@
+"""The audit as a Beam pipeline, every stage in the order in which a track meets it.
+
+Enters: ``AuditOptions``. Leaves: a pipeline whose results lie in three Parquet tables. Rows are
+shuffled twice, before any audio is read; from decode to write the stages form one fused stage, so
+that audio and spectrograms never leave the process.
+"""
+
+from dataclasses import dataclass, field
+
+import apache_beam as beam
+
+from artifactnet.transforms.assign_shards import AssignShards
+from artifactnet.transforms.count_rows import CountRows
+from artifactnet.transforms.decode import DecodeDoFn, DecodeOptions
+from artifactnet.transforms.detector.chain import segment_chain
+from artifactnet.transforms.detector.detector import DetectorOptions
+from artifactnet.transforms.detector.stages import RunSegmentStage
+from artifactnet.transforms.read_manifest import ReadManifest
+from artifactnet.transforms.reencode import ReencodeDoFn, ReencodeOptions
+from artifactnet.transforms.skip_unchanged import ReadEarlier, SkipUnchanged
+from artifactnet.transforms.verdict import VerdictDoFn
+from artifactnet.transforms.write_shards import OutputOptions, ShardCommit, WriteShardsDoFn
+
+
+@dataclass(frozen=True)
+class AuditOptions:
+    """Everything that decides an audit.
+
+    Attributes:
+      manifests: addresses of the manifests.
+      output: where results go.
+      counts: address of the file that counts them.
+      earlier: tables of earlier audits in the output, whose rows need not be audited again.
+      shards: how many to cut the rows into.
+      detector: which model, on which device.
+      decode: windows and limits.
+      codecs: re-encodings.
+      accelerator: of the workers that audit, as Beam's resource hint names it; or empty.
+      worker_ram: memory of those workers, e.g. ``8GB``; or empty.
+    """
+
+    manifests: tuple[str, ...]
+    output: OutputOptions
+    counts: str
+    earlier: tuple[str, ...] = ()
+    shards: int = 1
+    detector: DetectorOptions = field(default_factory=DetectorOptions)
+    decode: DecodeOptions = field(default_factory=DecodeOptions)
+    codecs: ReencodeOptions = field(default_factory=ReencodeOptions)
+    accelerator: str = ""
+    worker_ram: str = ""
+
+    @property
+    def hints(self) -> dict[str, str]:
+        """Resource hints of the stages that decode and score; what reads manifests needs none."""
+        hints = {"accelerator": self.accelerator, "min_ram": self.worker_ram}
+        return {name: value for name, value in hints.items() if value}
+
+
+class AuditRows(beam.PTransform):
+    """Decode to write: the part of the audit that must stay one fused stage."""
+
+    def __init__(self, options: AuditOptions) -> None:
+        super().__init__()
+        self._options = options
+
+    def expand(self, rows: beam.PCollection) -> beam.PCollection[ShardCommit]:
+        """Chain the stages."""
+        options, detector = self._options, self._options.detector
+        segments = (
+            rows
+            | "Decode" >> beam.ParDo(DecodeDoFn(options.decode, detector))
+            | "Reencode" >> beam.ParDo(ReencodeDoFn(options.codecs, detector))
+        )
+        for stage in segment_chain(detector.weights):  # Stft, Residual, Hpss, Features, Classify
+            segments = segments | stage.name.capitalize() >> RunSegmentStage(stage, detector)
+        return (
+            segments
+            | "Verdict" >> beam.ParDo(VerdictDoFn(detector))
+            | "WriteShards" >> beam.ParDo(WriteShardsDoFn(options.output))
+        )
+
+
+def build_audit(pipeline: beam.Pipeline, options: AuditOptions) -> None:
+    """Add the whole audit to ``pipeline``."""
+    run = options.output.run
+    read = pipeline | "ReadManifest" >> ReadManifest(options.manifests, options.output.layout)
+    earlier = pipeline | "ReadEarlier" >> ReadEarlier(options.earlier, run)
+    split = {"rows": read, "earlier": earlier} | "SkipUnchanged" >> SkipUnchanged(
+        options.decode.access, run.run_id
+    )
+    sharded = split.rows | "AssignShards" >> AssignShards(options.shards)
+    audit = AuditRows(options).with_resource_hints(**options.hints)
+    commits = sharded | "AuditRows" >> audit
+    _ = {
+        "rows_in": read,
+        "skipped": split.skipped,
+        "commits": commits,
+    } | "CountRows" >> CountRows(options.counts)

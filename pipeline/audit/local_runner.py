@@ -1,0 +1,166 @@
+"""Run a pipeline on this machine, and show how far it is.
+
+Enters: a pipeline and Beam options. Leaves: the finished result, and on standard error a bar with
+ETA on a terminal, plain lines elsewhere. ``DirectRunner`` would look for the Prism binary on the
+web before it falls back to the runner used here; choosing that one on purpose starts at once and
+needs no network. One process per core, each with its share of the cores for torch, is faster than
+one process with all of them. Progress is what lies in the output: the rows of the shards that are
+written.
+"""
+
+import logging
+import math
+import os
+import sys
+import threading
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+from apache_beam.options.pipeline_options import DirectOptions, PipelineOptions
+from apache_beam.runners.portability.fn_api_runner import FnApiRunner
+from rich.console import Console
+from rich.progress import (
+    BarColumn,
+    MofNCompleteColumn,
+    Progress,
+    TextColumn,
+    TimeElapsedColumn,
+    TimeRemainingColumn,
+)
+
+from artifactnet.pipeline.output.layout import table_files
+from artifactnet.transforms.assign_shards import ROWS_PER_SHARD
+from artifactnet.transforms.storage.files import table_rows
+
+ROWS_PER_WORKER = 8
+"""Fewer rows take less time than a further process needs to start."""
+
+UNKNOWN_SHARDS = 65_536
+SHARDS_PER_WORKER = 8
+LEAST_ROWS = 4
+LOCAL_RUNNERS = ("", "DirectRunner", "FnApiRunner")
+
+
+def usable_cores() -> int:
+    """Cores that this process may run on."""
+    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+
+
+def default_workers(rows: int | None, on_gpu: bool) -> int:
+    """One process per core; fewer where there is little to do, one for a GPU.
+
+    Args:
+      rows: of the catalogue, ``None`` if nobody knows.
+      on_gpu: one GPU serves one process.
+    """
+    if on_gpu:
+        return 1
+    busy = usable_cores() if rows is None else math.ceil(rows / ROWS_PER_WORKER)
+    return max(1, min(usable_cores(), busy))
+
+
+def shard_count(rows: int | None, workers: int) -> int:
+    """Shards for ``rows`` rows: several for each worker, none larger than need be."""
+    if rows is None:
+        return UNKNOWN_SHARDS
+    in_mean = min(ROWS_PER_SHARD, max(LEAST_ROWS, math.ceil(rows / (SHARDS_PER_WORKER * workers))))
+    return max(1, math.ceil(rows / in_mean))
+
+
+def local_options(options: PipelineOptions, workers: int) -> PipelineOptions:
+    """``options`` for ``workers`` processes; a single one stays in this process."""
+    direct = options.view_as(DirectOptions)
+    direct.direct_num_workers = workers
+    direct.direct_running_mode = "multi_processing" if workers > 1 else "in_memory"
+    return options
+
+
+def local_runner() -> FnApiRunner:
+    """The runner."""
+    return FnApiRunner()
+
+
+POLL_SECONDS = 0.5
+BUCKET_SECONDS = 10.0
+"""Between two looks at an output in an object store, where a look is a request."""
+
+LINE_SECONDS = 30.0
+logger = logging.getLogger(__name__)
+
+
+class WrittenRows:
+    """Counts the rows that a run has written so far.
+
+    Args:
+      output: of the audit.
+      run_id: of the run.
+    """
+
+    def __init__(self, output: str, run_id: str) -> None:
+        self._output = output
+        self._run_id = run_id
+        self._counted: dict[str, int] = {}
+
+    def count(self) -> int:
+        """Rows of ``tracks/`` and ``errors/``; a file is read once."""
+        try:
+            for table in ("errors", "tracks"):
+                for path in table_files(self._output, table, self._run_id):
+                    if path not in self._counted:
+                        self._counted[path] = table_rows(path)
+        except Exception as error:  # whoever only watches must not stop the work
+            logger.debug("progress can't be read: %s", error)
+        return sum(self._counted.values())
+
+
+@contextmanager
+def watched_rows(output: str, run_id: str, total: int | None, quiet: bool) -> Iterator[None]:
+    """Report on the rows that are written until the block ends.
+
+    Args:
+      output: of the audit.
+      run_id: of the run.
+      total: rows expected, or ``None`` if nobody knows.
+      quiet: report nothing.
+    """
+    if quiet:
+        yield
+        return
+    done = threading.Event()
+    report = _bar if sys.stderr.isatty() else _lines
+    rows = WrittenRows(output, run_id)
+    poll = BUCKET_SECONDS if "://" in output else POLL_SECONDS
+    thread = threading.Thread(target=report, args=(rows, total, poll, done), daemon=True)
+    thread.start()
+    try:
+        yield
+    finally:
+        done.set()
+        thread.join()
+
+
+def _bar(rows: WrittenRows, total: int | None, poll: float, done: threading.Event) -> None:
+    columns = (
+        TextColumn("Auditing"),
+        BarColumn(),
+        MofNCompleteColumn(),
+        TimeElapsedColumn(),
+        TextColumn("ETA"),
+        TimeRemainingColumn(),
+    )
+    with Progress(*columns, console=Console(stderr=True), transient=True) as bar:
+        task = bar.add_task("", total=total)
+        while not done.wait(poll):
+            bar.update(task, completed=rows.count())
+
+
+def _lines(rows: WrittenRows, total: int | None, poll: float, done: threading.Event) -> None:
+    del poll
+    began = time.monotonic()
+    while not done.wait(LINE_SECONDS):
+        finished = rows.count()
+        rate = finished / (time.monotonic() - began)
+        of_total = f" of {total}" if total else ""
+        left = f", about {(total - finished) / rate:.0f} s left" if total and finished else ""
+        logger.info("audited %d%s tracks, %.1f per second%s", finished, of_total, rate, left)

@@ -1,0 +1,206 @@
+"""Decide everything about an audit before anything is started or written.
+
+Enters: an ``AuditRequest``. Leaves: a ``Plan``: request and machine checked, weights loaded once,
+manifests found and looked at, shards counted, and what lies in the output seen.
+"""
+
+import hashlib
+import json
+import os
+from dataclasses import asdict, dataclass
+from pathlib import Path
+
+from apache_beam.io.filesystems import FileSystems
+from apache_beam.options.pipeline_options import (
+    GoogleCloudOptions,
+    PipelineOptions,
+    SetupOptions,
+    StandardOptions,
+)
+from apache_beam.runners.runner import create_runner
+
+from artifactnet.models.device import pick_device
+from artifactnet.pipeline.audit.catalogue import Manifests, find_files, find_manifests
+from artifactnet.pipeline.audit.graph import AuditOptions
+from artifactnet.pipeline.audit.local_runner import LOCAL_RUNNERS, default_workers, shard_count
+from artifactnet.pipeline.audit.request import AuditRequest
+from artifactnet.pipeline.options import detector_address
+from artifactnet.pipeline.output.folder import OutputError, check_name, check_output
+from artifactnet.pipeline.output.layout import (
+    OutputFiles,
+    counts_address,
+    listing_name,
+    new_run_id,
+)
+from artifactnet.transforms.audio.lossy_codec import BACKENDS, check_codecs
+from artifactnet.transforms.decode import DecodeOptions
+from artifactnet.transforms.detector.detector import DetectorOptions, detector_of, local_model
+from artifactnet.transforms.elements.output_schema import RunFacts
+from artifactnet.transforms.manifests.columns import Inspection, ManifestLayout, inspect_manifests
+from artifactnet.transforms.reencode import ReencodeOptions
+from artifactnet.transforms.storage.files import absolute
+from artifactnet.transforms.storage.object_store import S3Access, s3_access
+from artifactnet.transforms.write_shards import OutputOptions
+
+RUNNERS = {"DaskRunner": "apache_beam.runners.dask.dask_runner.DaskRunner"}
+"""Runners that Beam knows by their whole name only."""
+
+REMOTE_WORKERS = 64
+"""Shards of a remote job are cut as for this many workers; a runner with more balances them."""
+
+SCORING_VERSION = "0.1.0"
+"""Part of ``config_id``: raised when the same model would give the same file another score."""
+
+
+@dataclass(frozen=True)
+class Plan:
+    """An audit that can be carried out.
+
+    Attributes:
+      request: what was asked for.
+      output: address of the output.
+      files: what lies there already.
+      manifests: of the catalogue, and audio files that are to be listed into one.
+      rows: of the catalogue; ``None`` if nobody knows before all are read.
+      options: of the pipeline.
+      beam_options: for the runner.
+      workers: processes of a local run; 0 for a job on another engine.
+      template: where the job is only described, for a launcher to submit; or empty.
+    """
+
+    request: AuditRequest
+    output: str
+    files: OutputFiles
+    manifests: Manifests
+    rows: int | None
+    options: AuditOptions
+    beam_options: PipelineOptions
+    workers: int
+    template: str
+
+    @property
+    def run(self) -> RunFacts:
+        """Facts of the run."""
+        return self.options.output.run
+
+
+def prepare(request: AuditRequest) -> Plan:
+    """Check a request and decide how it is carried out.
+
+    Raises:
+      ManifestError, OutputError, WeightsError, CodecError, ValueError: it can't be carried out.
+    """
+    beam_options = _beam_options(request)
+    if not request.output:
+        raise OutputError("the output's name is empty")
+    output = absolute(request.output)
+    access = s3_access(beam_options)
+    detector = detector_options(request.weights, request.model, request.device, access)
+    local = (beam_options.view_as(StandardOptions).runner or "") in LOCAL_RUNNERS
+    if local:
+        _check_machine(request)
+    else:
+        _check_runner(beam_options)
+    check_name(output)
+    run_id = new_run_id()
+    manifests = find_manifests(
+        request.catalogue,
+        find_files(request.catalogue),
+        FileSystems.join(output, listing_name(run_id)),
+    )
+    files = check_output(output)
+    if doomed := sorted(set(manifests.addresses) & set(files.all)):
+        raise OutputError(f"{doomed[0]} is to be read and replaced: choose another --output")
+    seen = _inspect(manifests)
+    workers = _workers(request, seen.rows) if local else 0
+    decode = DecodeOptions(request.segments, access=access)
+    run = _run_facts(request, run_id, detector, decode)
+    options = AuditOptions(
+        manifests=manifests.addresses,
+        output=OutputOptions(output, seen.layout, run, os.getpid() if local else 0),
+        counts=counts_address(output, run_id),
+        earlier=() if request.overwrite else files.tables["tracks"] + files.tables["errors"],
+        shards=shard_count(seen.rows, workers or REMOTE_WORKERS),
+        detector=detector,
+        decode=decode,
+        codecs=ReencodeOptions(request.codecs, request.codec_backend),
+        accelerator=request.accelerator,
+        worker_ram=request.worker_ram,
+    )
+    template = beam_options.view_as(GoogleCloudOptions).template_location or ""
+    return Plan(
+        request, output, files, manifests, seen.rows, options, beam_options, workers, template
+    )
+
+
+def _beam_options(request: AuditRequest) -> PipelineOptions:
+    options = PipelineOptions(list(request.beam_options))
+    # Workers import this package; nothing of the process that launches a job goes to them.
+    options.view_as(SetupOptions).save_main_session = False
+    standard = options.view_as(StandardOptions)
+    standard.runner = RUNNERS.get(standard.runner, standard.runner)
+    FileSystems.set_options(options)  # credentials and endpoints, before the first look
+    return options
+
+
+def detector_options(
+    weights: Path | str | None, model: Path | str | None, device: str, access: S3Access
+) -> DetectorOptions:
+    """The detector that ``--weights`` or ``--model`` names, once it has been loaded here.
+
+    Raises:
+      WeightsError: it can't be used.
+    """
+    path, source = detector_address(weights, model)
+    path = local_model(source, access) if source else path and path.absolute()
+    model_id = detector_of(DetectorOptions(path, device="cpu")).model_id
+    return DetectorOptions(path, source, access, model_id, device)
+
+
+def _check_machine(request: AuditRequest) -> None:
+    """Fail early where this machine does the work: device and encoders must be here."""
+    pick_device(request.device)
+    check_codecs(request.codecs, BACKENDS[request.codec_backend]())
+
+
+def _check_runner(beam_options: PipelineOptions) -> None:
+    name = beam_options.view_as(StandardOptions).runner
+    try:
+        create_runner(name)
+    except Exception as error:  # Beam raises what importing the runner raises
+        raise ValueError(f"--runner {name}: {str(error).splitlines()[0]}") from error
+
+
+def _inspect(manifests: Manifests) -> Inspection:
+    if manifests.to_list:  # a listing has no columns of its own
+        return Inspection(ManifestLayout(), len(manifests.to_list))
+    return inspect_manifests(manifests.addresses)
+
+
+def _workers(request: AuditRequest, rows: int | None) -> int:
+    return request.workers or default_workers(rows, pick_device(request.device).type == "cuda")
+
+
+def _run_facts(
+    request: AuditRequest, run_id: str, detector: DetectorOptions, decode: DecodeOptions
+) -> RunFacts:
+    config = detector_of(DetectorOptions(detector.weights, device="cpu")).config
+    return RunFacts(
+        run_id=run_id,
+        model_id=detector.model_id,
+        config_id=config_id(request, decode),
+        threshold_real=config.threshold_real,
+        threshold_ai=config.threshold_ai,
+    )
+
+
+def config_id(request: AuditRequest, decode: DecodeOptions) -> str:
+    """Identity of all that decides a score beside the model and the audio."""
+    deciding = {
+        "segments": request.segments,
+        "codecs": [str(spec) for spec in request.codecs],
+        "codec_backend": request.codec_backend,
+        "limits": asdict(decode.limits),
+        "version": SCORING_VERSION,
+    }
+    return hashlib.sha256(json.dumps(deciding, sort_keys=True).encode()).hexdigest()[:12]

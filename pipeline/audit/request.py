@@ -1,0 +1,90 @@
+"""What an audit, or the scoring of a few files, is asked to do.
+
+Enters: fields, from the command line or another program. Leaves: an ``AuditRequest``, and what of
+it may be written down; or a ``ScoreRequest``.
+"""
+
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+from artifactnet.pipeline import options
+from artifactnet.pipeline.options import argument, option
+from artifactnet.transforms.audio.codec_spec import CodecSpec
+
+
+@dataclass(frozen=True)
+class AuditRequest:
+    """What an audit is asked to do.
+
+    Attributes:
+      catalogue: manifest, folder or glob.
+      output: folder for the results.
+      segments: windows a track, ``None`` for all.
+      codecs: the unprocessed audio, then re-encodings.
+      codec_backend: ``pyav`` or ``pydub``.
+      weights: safetensors file of the detector, or its address; ``None`` for the shipped one.
+      model: ONNX file in its place, or its address.
+      device: ``auto``, ``cpu``, ``cuda`` ...
+      accelerator: GPU of the workers of a remote job, as Beam's resource hint names it.
+      worker_ram: memory of those workers, e.g. ``8GB``.
+      workers: processes of a local run; 0 for one per core.
+      overwrite: replace an earlier audit in ``output``, rather than go on from it.
+      quiet: no progress.
+      beam_options: flags for Beam.
+    """
+
+    catalogue: str = argument(
+        help="Manifest (JSONL, CSV, Parquet), folder or glob; local, gs://, s3://."
+    )
+    output: str = option("--output", "-o", help="Folder for the results.")
+    segments: int | None = options.segments()
+    codecs: tuple[CodecSpec, ...] = options.codecs()
+    codec_backend: str = options.codec_backend()
+    weights: Path | str | None = options.weights()
+    model: Path | str | None = options.model()
+    device: str = options.device()
+    accelerator: str = option(
+        default="", help="GPU of remote workers: type:nvidia-l4;count:1;install-nvidia-driver."
+    )
+    worker_ram: str = option(default="", help="Memory of remote workers, e.g. 8GB.")
+    workers: int = option(default=0, min=0, help="Processes of a local run; 0 for one per core.")
+    overwrite: bool = option(
+        default=False, help="Audit everything again and replace what OUTPUT holds."
+    )
+    quiet: bool = False
+    beam_options: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True)
+class ScoreRequest:
+    """Which files to score and how; fields as in ``AuditRequest``."""
+
+    files: list[str] = argument(help="Audio files.")
+    segments: int | None = options.segments()
+    codecs: tuple[CodecSpec, ...] = options.codecs()
+    codec_backend: str = options.codec_backend()
+    weights: Path | str | None = options.weights()
+    model: Path | str | None = options.model()
+    device: str = options.device()
+
+
+def without_secrets(flags: tuple[str, ...]) -> list[str]:
+    """Beam flags as they may be written down."""
+    kept, hide = [], False
+    for flag in flags:
+        name, separator, _ = flag.partition("=")
+        secret = any(word in name for word in ("key", "secret", "token", "password"))
+        kept.append("***" if hide else f"{name}=***" if secret and separator else flag)
+        hide = secret and not separator and flag.startswith("--")
+    return kept
+
+
+def configuration(request: AuditRequest, manifests: tuple[str, ...]) -> dict[str, Any]:
+    """``request`` as it goes into the run record: no secrets."""
+    return {
+        **asdict(request),
+        "codecs": [str(spec) for spec in request.codecs],
+        "beam_options": without_secrets(request.beam_options),
+        "manifests": manifests,
+    }

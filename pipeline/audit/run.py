@@ -1,0 +1,181 @@
+"""Run an audit: prepare, execute, record.
+
+Enters: an ``AuditRequest``. Leaves: the tables and ``run.json`` under the output. Whatever is wrong
+with the request as a whole is found before any work starts.
+"""
+
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, replace
+from datetime import UTC, datetime
+
+import apache_beam as beam
+from apache_beam.io.filesystems import FileSystems
+from apache_beam.runners.runner import PipelineResult, PipelineState
+
+from artifactnet.pipeline.audit.catalogue import write_listing
+from artifactnet.pipeline.audit.graph import build_audit
+from artifactnet.pipeline.audit.local_runner import (
+    local_options,
+    local_runner,
+    usable_cores,
+    watched_rows,
+)
+from artifactnet.pipeline.audit.prepare import Plan, prepare
+from artifactnet.pipeline.audit.request import AuditRequest, configuration
+from artifactnet.pipeline.output.compact import finish_swaps
+from artifactnet.pipeline.output.folder import (
+    check_output,
+    clear_orphans,
+    complete_tables,
+    make_output,
+    sole_writer,
+)
+from artifactnet.pipeline.output.run_record import (
+    RunRecord,
+    count_rows,
+    metrics_of,
+    versions,
+    write_run_record,
+)
+
+
+class AuditInterruptedError(RuntimeError):
+    """Somebody stopped the audit."""
+
+    exit_code = 130
+
+
+class HandedOverError(RuntimeError):
+    """The job goes to a template launcher; nothing was run."""
+
+    exit_code = 0
+
+
+class AuditFailedError(RuntimeError):
+    """The job as a whole failed, or its counts don't add up."""
+
+    exit_code = 1
+
+
+@dataclass(frozen=True)
+class Executed:
+    """A pipeline that has run to its end.
+
+    Attributes:
+      result: Beam's.
+      started: UTC.
+      seconds: of wall time.
+    """
+
+    result: PipelineResult
+    started: str
+    seconds: float
+
+
+def run_audit(request: AuditRequest) -> RunRecord:
+    """Audit a catalogue, or what is new or changed in it since the last audit in the output.
+
+    Raises:
+      HandedOverError: the job was not run but described, for a template launcher.
+      ManifestError, OutputError, WeightsError, CodecError, ValueError: the request can't be
+        carried out; nothing was started.
+      AuditFailedError: the job failed or lost count.
+      AuditInterruptedError: it was told to stop.
+    """
+    with _output_locked(prepare(request)) as plan:
+        return record(plan, execute(plan))
+
+
+@contextmanager
+def _output_locked(plan: Plan) -> Iterator[Plan]:
+    """Keep others out of the output; plan again if it changed between the look and the lock."""
+    make_output(plan.output)
+    with sole_writer(plan.output):
+        finish_swaps(plan.output)
+        yield plan if check_output(plan.output) == plan.files else prepare(plan.request)
+
+
+def execute(plan: Plan) -> Executed:
+    """Carry the plan out, up to the last shard.
+
+    Raises:
+      HandedOverError, AuditFailedError, AuditInterruptedError: see :func:`run_audit`.
+    """
+    clear_orphans(plan.files, plan.output)
+    if plan.manifests.to_list:
+        (listing,) = plan.manifests.addresses
+        write_listing(plan.manifests.to_list, plan.request.catalogue, listing)
+    started, began = datetime.now(UTC).isoformat(timespec="seconds"), time.monotonic()
+    try:
+        result = _run_pipeline(plan)
+    except HandedOverError:
+        raise
+    except (Exception, KeyboardInterrupt) as error:
+        if "KeyboardInterrupt" in repr(error):  # Beam wraps what a worker in this process raises
+            raise AuditInterruptedError(
+                "interrupted; what was finished is kept, and the same command goes on from there"
+            ) from None
+        # Beam's message is the worker's whole traceback; its last line says what happened.
+        lines = [line for line in str(error).splitlines() if line.strip()] or [repr(error)]
+        raise AuditFailedError(
+            f"the job failed: {lines[-1].strip()[:500]} (--verbose shows all of it)"
+        ) from error
+    if result.state != PipelineState.DONE:
+        raise AuditFailedError(f"the job ended in state {result.state}")
+    return Executed(result, started, time.monotonic() - began)
+
+
+def _run_pipeline(plan: Plan) -> PipelineResult:
+    if not plan.workers:
+        pipeline = beam.Pipeline(options=plan.beam_options)
+        build_audit(pipeline, plan.options)
+        result = pipeline.run()
+        if plan.template:
+            raise HandedOverError(f"the job is described in {plan.template}")
+        result.wait_until_finish()
+        return result
+    threads = max(1, usable_cores() // plan.workers)
+    detector = replace(plan.options.detector, threads=threads)
+    pipeline = beam.Pipeline(local_runner(), options=local_options(plan.beam_options, plan.workers))
+    build_audit(pipeline, replace(plan.options, detector=detector))
+    with watched_rows(plan.output, plan.run.run_id, plan.rows, plan.request.quiet):
+        result = pipeline.run()
+        result.wait_until_finish()
+    return result
+
+
+def record(plan: Plan, executed: Executed) -> RunRecord:
+    """Count what lies in the output, and write the record of the run.
+
+    Raises:
+      AuditFailedError: a row is missing; there is no record then.
+    """
+    seconds = executed.seconds
+    metrics = metrics_of(executed.result)
+    counts = count_rows(plan.output, plan.run.run_id)
+    if not counts.add_up:
+        raise AuditFailedError(f"the counts don't add up: {counts}")
+    audio_seconds = metrics["counters"].get("audio_seconds", 0)
+    done = RunRecord(
+        run_id=plan.run.run_id,
+        model_id=plan.run.model_id,
+        config_id=plan.run.config_id,
+        started=executed.started,
+        seconds=round(seconds, 2),
+        counts=counts,
+        continued=plan.files.without_record(),
+        configuration=configuration(plan.request, plan.manifests.addresses),
+        versions=versions(),
+        metrics=metrics,
+        rates={
+            "tracks_per_second": round(counts.tracks / seconds, 3),
+            "audio_seconds_per_second": round(audio_seconds / seconds, 3),
+        },
+    )
+    if plan.request.overwrite:  # the new audit is complete; only now does the one it replaces go
+        FileSystems.delete(plan.files.kept)
+    complete_tables(plan.output, plan.run.run_id, plan.options.output.layout)
+    write_run_record(done, plan.output)
+    return done

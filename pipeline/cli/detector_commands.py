@@ -1,0 +1,121 @@
+"""Commands about a detector: score, model, bench, calibrate, train, export.
+
+Enters: arguments. Leaves: ``COMMANDS``, which ``artifactnet`` takes.
+"""
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from artifactnet.pipeline.audit.request import ScoreRequest
+from artifactnet.pipeline.bench.request import BenchRequest
+from artifactnet.pipeline.cli.options import AsJson, Overwrite, set_up_logging
+from artifactnet.pipeline.evaluation.request import CalibrateRequest
+from artifactnet.pipeline.options import takes
+
+Weights = Annotated[
+    Path | None, typer.Option(help="Detector, a safetensors file; by default the shipped one.")
+]
+
+
+@takes(ScoreRequest)
+def score(request: ScoreRequest, as_json: AsJson = False) -> None:
+    """Score a few files, without Beam."""
+    set_up_logging(False)
+    from artifactnet.pipeline.audit.score import print_scores
+
+    raise typer.Exit(print_scores(request, as_json))
+
+
+def model(weights: Weights = None, as_json: AsJson = False) -> None:
+    """Print the detector's size, cost and thresholds."""
+    from artifactnet.pipeline.cli.model_report import print_model
+
+    print_model(weights, as_json)
+
+
+@takes(BenchRequest)
+def bench(request: BenchRequest) -> None:
+    """Measure the detector, and three baselines, on a labelled catalogue."""
+    set_up_logging(False)
+    if request.unseen_folds:
+        _bench_unseen(request)
+        return
+    if request.only_fold or request.manifest.endswith(".toml"):
+        raise ValueError("a training's TOML and --only-fold go with --unseen-folds N")
+    from artifactnet.pipeline.bench.report import markdown
+    from artifactnet.pipeline.bench.run_bench import run_bench
+
+    print(markdown(run_bench(request)))
+    print(f"Report and plots: {request.output}")
+
+
+def _bench_unseen(request: BenchRequest) -> None:
+    if request.weights or request.model or request.overwrite:
+        raise ValueError(
+            "--unseen-folds trains its own detectors and goes on with what is in --output; it "
+            "takes no --weights, --model or --overwrite"
+        )
+    from artifactnet.pipeline.experiments.unseen_folds import UnseenRequest, run_unseen_folds
+    from artifactnet.pipeline.experiments.unseen_report import markdown
+    from artifactnet.pipeline.training.config import read_training_config
+
+    only = tuple(request.only_fold or ())
+    unseen = UnseenRequest(
+        config=read_training_config(Path(request.manifest)),
+        folds=request.unseen_folds,
+        output=Path(request.output).absolute(),
+        segments=request.segments,
+        codecs=request.codecs,
+        fpr=request.fpr,
+        only=only,
+    )
+    if results := run_unseen_folds(unseen):
+        print(markdown(results, unseen.config.unet))
+    else:
+        print(f"Done: folds {list(only)}; the report needs all {unseen.folds}")
+    print(f"Report and plots: {request.output}")
+
+
+@takes(CalibrateRequest)
+def calibrate(request: CalibrateRequest) -> None:
+    """Set the thresholds for a false-positive rate that the tracks can prove."""
+    set_up_logging(False)
+    from artifactnet.pipeline.evaluation.calibrate import run_calibrate
+
+    run_calibrate(request)
+
+
+def train(config: Annotated[Path, typer.Argument(help="TOML file.")]) -> None:
+    """Train the detector; an interrupted run goes on where it was."""
+    from artifactnet.pipeline.training.config import read_training_config
+    from artifactnet.pipeline.training.train import train as train_detector
+
+    set_up_logging(False)
+    settings = read_training_config(config)
+    print(f"{settings.output}: model id {train_detector(settings)}")
+
+
+def export(
+    onnx: Annotated[Path, typer.Option(help="ONNX file to write.")],
+    weights: Weights = None,
+    overwrite: Overwrite = False,
+) -> None:
+    """Write the detector as ONNX: batches of 4 s of audio at 44.1 kHz in, probabilities out."""
+    set_up_logging(False)
+    from artifactnet.models.artifactnet import SHIPPED_WEIGHTS, load_detector
+    from artifactnet.models.onnx_export import export_onnx
+    from artifactnet.models.safetensors_io import model_id
+
+    if onnx.suffix.lower() != ".onnx":
+        raise ValueError(f"{onnx}: the name of an ONNX file ends in .onnx")
+    if onnx.parent.exists() and not onnx.parent.is_dir():
+        raise ValueError(f"{onnx.parent} is not a folder")
+    if onnx.exists() and not overwrite:
+        raise ValueError(f"{onnx} is there already; replace it with --overwrite")
+    export_onnx(load_detector(weights or SHIPPED_WEIGHTS).network, onnx)
+    print(f"{onnx}: model id {model_id(onnx)}")
+
+
+COMMANDS = (score, model, bench, calibrate, train, export)

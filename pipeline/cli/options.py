@@ -1,0 +1,34 @@
+"""What several commands share that is no part of a request: output as JSON, and the log.
+
+Enters: text of the command line. Leaves: Typer's types, and a log on standard error.
+"""
+
+import logging
+import os
+import threading
+import warnings
+from typing import Annotated
+
+import typer
+
+Overwrite = Annotated[bool, typer.Option(help="Replace what is there.")]
+AsJson = Annotated[bool, typer.Option("--json", help="Print JSON instead of a table.")]
+
+
+def set_up_logging(verbose: bool) -> None:
+    """Our own log on standard error; Beam's as well when ``verbose``."""
+    level = logging.INFO if verbose else logging.WARNING
+    logging.basicConfig(level=level, format="%(levelname)s %(name)s: %(message)s", force=True)
+    logging.getLogger("artifactnet.pipeline").setLevel(logging.INFO)
+    if not verbose:
+        # Beam warns of matters of its own on every run, e.g. that a worker has no folder for
+        # types which nobody registers; and what makes a job fail is said at the end, in a line.
+        logging.getLogger("apache_beam").setLevel(logging.CRITICAL)
+        os.environ.setdefault("DASK_LOGGING__DISTRIBUTED", "critical")
+        warnings.filterwarnings("ignore", module="apache_beam")
+        threading.excepthook = _log_thread_failure
+
+
+def _log_thread_failure(failure: threading.ExceptHookArgs) -> None:
+    """Beam's threads that die with a job are part of its log, not of ours."""
+    logging.getLogger("apache_beam").error("%s", failure.exc_value)

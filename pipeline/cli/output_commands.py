@@ -1,0 +1,59 @@
+"""Commands for those who run audits week after week: compact, diff.
+
+Enters: arguments. Leaves: ``COMMANDS``, which ``artifactnet`` takes; flags of Beam are passed on.
+"""
+
+from typing import Annotated
+
+import typer
+
+from artifactnet.pipeline.cli.options import AsJson, set_up_logging
+
+RUN_HELP = "Output of an audit, or OUTPUT/runs/RUN.json for its state after that run."
+
+
+def _open_storage(context: typer.Context) -> None:
+    """Let Beam's filesystems know its flags, such as --s3_endpoint_url."""
+    from apache_beam.io.filesystems import FileSystems
+    from apache_beam.options.pipeline_options import PipelineOptions
+
+    from artifactnet.pipeline.cli.beam_flags import beam_flags_of
+
+    FileSystems.set_options(PipelineOptions(list(beam_flags_of(context))))
+
+
+def compact(
+    context: typer.Context,
+    output: Annotated[str, typer.Argument(help="Output of an audit.")],
+    rows_per_file: Annotated[
+        int, typer.Option(min=1, help="Rows of a merged file, about.")
+    ] = 250_000,
+) -> None:
+    """Merge the small files of an output; keep each track's latest result."""
+    set_up_logging(False)
+    _open_storage(context)
+    from artifactnet.pipeline.output.compact import compact as compact_output
+    from artifactnet.transforms.storage.files import absolute
+
+    done = compact_output(absolute(output), rows_per_file)
+    print(
+        f"{output}: {done.files_before} files are now {done.files_after}; "
+        f"{done.dropped} superseded rows dropped"
+    )
+
+
+def diff(
+    context: typer.Context,
+    run_a: Annotated[str, typer.Argument(help=RUN_HELP)],
+    run_b: Annotated[str, typer.Argument(help=RUN_HELP)],
+    as_json: AsJson = False,
+) -> None:
+    """Show which verdicts changed between two runs, by how much, and why."""
+    set_up_logging(False)
+    _open_storage(context)
+    from artifactnet.pipeline.output.diff import print_difference
+
+    print_difference(run_a, run_b, as_json)
+
+
+COMMANDS = (compact, diff)

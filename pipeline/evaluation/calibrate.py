@@ -1,0 +1,145 @@
+"""``artifactnet calibrate``: set the verdict's two thresholds for a claimed rate.
+
+Enters: a manifest of real tracks that the detector never learnt from, or the scores that an
+audit by it has already given. Leaves: a weights file with the
+thresholds replaced, and on standard output what may be claimed of them.
+"""
+
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pyarrow.dataset as ds
+from numpy.typing import NDArray
+
+from artifactnet.models.artifactnet import (
+    SHIPPED_WEIGHTS,
+    ArtifactNet,
+    load_detector,
+    save_detector,
+)
+from artifactnet.models.onnx_export import with_thresholds
+from artifactnet.models.safetensors_io import model_id
+from artifactnet.pipeline.audit.request import AuditRequest
+from artifactnet.pipeline.audit.run import run_audit
+from artifactnet.pipeline.evaluation.metrics import Calibration, Claim, calibrate
+from artifactnet.pipeline.evaluation.request import CalibrateRequest
+from artifactnet.pipeline.output.folder import OutputError, check_output
+from artifactnet.transforms.detector.onnx import is_onnx
+from artifactnet.transforms.storage.files import absolute
+
+
+def _scores(path: str, own_id: str) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+    """Scores of real and of generated tracks.
+
+    Args:
+      path: Parquet file or folder.
+      own_id: model id of the detector that is calibrated.
+
+    Raises:
+      ValueError: the columns are missing, another detector gave the scores, a track is there
+        twice, or none is labelled ``real``.
+    """
+    try:
+        data = ds.dataset(path, format="parquet")
+        names = [n for n in ("track_id", "run_id", "model_id") if n in data.schema.names]
+        table = data.to_table(["label", "p_ai", *names])
+    except (OSError, KeyError, ValueError) as error:
+        reason = str(error).splitlines()[0]
+        raise ValueError(f"{path}: no Parquet with 'label' and 'p_ai' ({reason})") from error
+    rows = table.to_pylist()
+    if "run_id" in names:  # of a track that was audited again, the latest result
+        latest = {row["track_id"]: row for row in sorted(rows, key=lambda row: str(row["run_id"]))}
+        rows = list(latest.values())
+    models = sorted({str(row["model_id"]) for row in rows} if "model_id" in names else ())
+    if len(models) > 1:
+        raise ValueError(
+            f"{path}: scores of several models ({', '.join(models)}); take one of them"
+        )
+    if models and models[0] != own_id:
+        raise ValueError(
+            f"{path}: scores of model {models[0]}, and the detector is {own_id}; name that model's "
+            "file with --weights"
+        )
+    if "track_id" in names and (more := len(rows) - len({row["track_id"] for row in rows})):
+        raise ValueError(
+            f"{path}: {more} of {len(rows)} rows repeat a track_id; a claim takes each track once"
+        )
+    if bad := sum(not _is_probability(row["p_ai"]) for row in rows):
+        raise ValueError(f"{path}: {bad} of {len(rows)} rows have no p_ai between 0 and 1")
+    label = np.array([row["label"] for row in rows], object)
+    score = np.array([row["p_ai"] for row in rows], np.float64)
+    if not (label == "real").any():
+        raise ValueError(f"{path}: no track has the label 'real'; real tracks set the threshold")
+    return score[label == "real"], score[label == "ai"]
+
+
+def _is_probability(value: object) -> bool:
+    return isinstance(value, float) and 0 <= value <= 1
+
+
+def _save(weights: Path | None, calibration: Calibration, target: Path) -> str:
+    if is_onnx(weights) and weights:
+        return with_thresholds(
+            weights, target, calibration.real.threshold, calibration.ai.threshold
+        )
+    network, _ = load_detector(weights or SHIPPED_WEIGHTS)
+    config = replace(
+        network.config,
+        threshold_real=calibration.real.threshold,
+        threshold_ai=calibration.ai.threshold,
+    )
+    calibrated = ArtifactNet(config)
+    calibrated.load_state_dict(network.state_dict())
+    return save_detector(calibrated, target)
+
+
+def _line(name: str, what: str, claim: Claim, confidence: float) -> str:
+    rate = claim.exceeding / claim.tracks
+    return (
+        f"{name} {claim.threshold:.4f}: {claim.exceeding} of {claim.tracks} {what} ({rate:.2%}), "
+        f"at most {claim.upper_bound:.2%} at {confidence:.0%} confidence"
+    )
+
+
+def run_calibrate(request: CalibrateRequest) -> Calibration:
+    """Calibrate, save, and print the claims.
+
+    Raises:
+      ClaimError: the tracks can't carry the claim; nothing is written.
+      ValueError, WeightsError, OutputError: the request can't be carried out.
+    """
+    if request.save.exists() and not request.overwrite:
+        raise ValueError(f"{request.save} is there already; replace it with --overwrite")
+    weights = request.detector
+    if is_onnx(weights) != is_onnx(request.save):
+        own = weights or SHIPPED_WEIGHTS.name
+        raise ValueError(f"{request.save}: must be the same kind of file as {own}")
+    if bool(request.manifest) == bool(request.scores):
+        raise ValueError("name a manifest to audit or --scores of an earlier audit, not both")
+    path = request.scores
+    if request.manifest:
+        work = absolute(request.work)
+        if "://" in request.work:
+            raise ValueError(f"{request.work}: the audit of a calibration stays on this machine")
+        if check_output(work).holds_audit:
+            raise OutputError(
+                f"{work} holds an audit, whose tracks are not those of {request.manifest}: choose "
+                f"another --output, or calibrate from it with --scores {request.work}/tracks"
+            )
+        run_audit(AuditRequest(request.manifest, request.work, weights=weights))
+        path = f"{work}/tracks"
+    human, generated = _scores(path, model_id(weights or SHIPPED_WEIGHTS))
+    found = calibrate(human, generated, request.fpr, request.miss_rate, request.confidence)
+    new_id = _save(weights, found, request.save)
+    print(_line("ai   >=", "real tracks are called ai", found.ai, request.confidence))
+    missed = {
+        "generated": "generated tracks are called real",
+        "real": "real tracks are not called real",
+    }[found.real_by]
+    print(_line("real <", missed, found.real, request.confidence))
+    if len(generated):
+        print(f"{(generated >= found.ai.threshold).mean():.1%} of {len(generated)} generated "
+              "tracks are called ai")  # fmt: skip
+    print(f"{request.save}: model id {new_id}")
+    return found

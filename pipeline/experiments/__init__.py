@@ -1,0 +1,1 @@
+"""What researchers run: unseen generators, unseen codecs, ablations."""

@@ -1,0 +1,126 @@
+"""``artifactnet compact``: merge the small files of an output, and drop what is superseded.
+
+Enters: an output folder. Leaves: the same rows in few files, each line's latest result only. The
+new files are written beside the old ones under another name; a journal then says which replace
+which, and from there on the swap is carried through, by the next command if a kill cut this one
+short.
+"""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import NamedTuple
+
+import pyarrow as pa
+from apache_beam.io.filesystems import FileSystems
+
+from artifactnet.pipeline.output.folder import check_output, clear_orphans, sole_writer
+from artifactnet.pipeline.output.latest import OutputState, read_state
+from artifactnet.pipeline.output.layout import RUNS, OutputFiles, new_run_id
+from artifactnet.transforms.elements.row_key import table_keys
+from artifactnet.transforms.storage.files import (
+    parquet_bytes,
+    read_json,
+    read_table,
+    write_bytes,
+    write_json,
+)
+from artifactnet.transforms.write_shards import TABLES, table_file
+
+SUFFIX = ".compact.json"
+
+
+class Swap(NamedTuple):
+    """Files to bring in (they lie under the name with ``.new``), and files to remove."""
+
+    new: tuple[str, ...]
+    old: tuple[str, ...]
+
+
+def journal_address(output: str, run_id: str) -> str:
+    """Where the journal of a swap lies."""
+    return FileSystems.join(output, RUNS, f"{run_id}{SUFFIX}")
+
+
+def _carry_through(swap: Swap) -> None:
+    # Old files go first: a reader may miss rows for a moment, but never sees one twice.
+    FileSystems.delete([path for path in swap.old if FileSystems.exists(path)])
+    for path in swap.new:
+        if FileSystems.exists(f"{path}.new"):
+            FileSystems.rename([f"{path}.new"], [path])
+
+
+def finish_swaps(output: str) -> None:
+    """Carry through every swap whose journal lies in ``output``."""
+    pattern = FileSystems.join(output, RUNS, f"*{SUFFIX}")
+    for found in FileSystems.match([pattern])[0].metadata_list:
+        journal = read_json(found.path)
+        _carry_through(Swap(tuple(journal["new"]), tuple(journal["old"])))
+        FileSystems.delete([found.path])
+
+
+ROWS_PER_FILE = 250_000
+
+
+@dataclass(frozen=True)
+class Compacted:
+    """Files and rows before and after."""
+
+    files_before: int
+    files_after: int
+    dropped: int
+
+
+def _merged(
+    paths: tuple[str, ...], superseded: set[tuple[str, str]], rows_per_file: int
+) -> Iterator[tuple[pa.Table, int]]:
+    """Tables of about ``rows_per_file`` rows, and how many rows each is without."""
+    waiting: list[pa.Table] = []
+    dropped = 0
+    for path in paths:
+        table = read_table(path)
+        keys = zip(table_keys(table), table["run_id"].to_pylist(), strict=True)
+        keep = [key not in superseded for key in keys]
+        dropped += len(keep) - sum(keep)
+        waiting.append(table.filter(pa.array(keep, pa.bool_())))
+        if sum(len(one) for one in waiting) >= rows_per_file:
+            yield pa.concat_tables(waiting, promote_options="permissive"), dropped
+            waiting, dropped = [], 0
+    if waiting:
+        yield pa.concat_tables(waiting, promote_options="permissive"), dropped
+
+
+def _write(
+    state: OutputState, files: OutputFiles, run_id: str, rows_per_file: int
+) -> tuple[Swap, int]:
+    superseded = set(state.database.execute("SELECT key, run_id FROM superseded").fetchall())
+    new, dropped = [], 0
+    for name in TABLES:
+        merged = _merged(files.tables[name], superseded, rows_per_file)
+        for number, (table, without) in enumerate(merged):
+            target = table_file(state.output, name, run_id, f"c{number:05d}")
+            write_bytes(f"{target}.new", parquet_bytes(table))
+            new.append(target)
+            dropped += without if name != "segments" else 0
+    old = [path for paths in files.tables.values() for path in paths]
+    return Swap(tuple(new), tuple(old)), dropped
+
+
+def compact(output: str, rows_per_file: int = ROWS_PER_FILE) -> Compacted:
+    """Compact an output.
+
+    Raises:
+      OutputError: another audit is at work there.
+      ValueError: no audit is there.
+    """
+    if not check_output(output).holds_audit:
+        raise ValueError(f"{output}: no audit is there")
+    with sole_writer(output):
+        finish_swaps(output)
+        files = check_output(output)
+        state = read_state(output)
+        clear_orphans(files, output)
+        run_id = new_run_id()
+        swap, dropped = _write(state, files, run_id, rows_per_file)
+        write_json(journal_address(output, run_id), swap._asdict())
+        finish_swaps(output)
+    return Compacted(len(swap.old), len(swap.new), dropped)

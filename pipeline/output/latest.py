@@ -1,0 +1,93 @@
+"""The current results of an output that several runs wrote to.
+
+Enters: an output folder, or the record of one of its runs. Leaves: a DuckDB connection with
+the views ``tracks`` and ``errors``, in which every line of the catalogue has its latest
+result only: a track that was audited again has a row of each run in the files.
+"""
+
+import re
+from dataclasses import dataclass
+
+import duckdb
+import pyarrow as pa
+from apache_beam.io.filesystems import FileSystems
+
+from artifactnet.pipeline.output.layout import RECORD, RUN_ID, RUNS, output_files, record_address
+from artifactnet.transforms.elements.row_key import table_keys
+from artifactnet.transforms.storage.files import absolute, read_table
+
+RECORD_ADDRESS = re.compile(rf"(?P<output>.+)/{RUNS}/(?P<run>{RUN_ID})\.json")
+RECORD_NAME = re.compile(rf"{RUN_ID}\.json")
+TRACK_COLUMNS = (
+    *("track_id", "uri", "verdict", "p_ai", "run_id", "model_id", "config_id", "content_id"),
+    "sha256",
+)
+ERROR_COLUMNS = (
+    *("track_id", "uri", "manifest", "line", "run_id", "model_id", "config_id", "content_id"),
+    *("stage", "error_class", "message"),
+)
+
+
+@dataclass(frozen=True)
+class OutputState:
+    """Results of an output after one of its runs.
+
+    Attributes:
+      output: folder.
+      run_id: the run; empty for the latest.
+      database: with the views ``tracks``, ``errors`` and ``superseded`` (``key``, ``run_id``).
+    """
+
+    output: str
+    run_id: str
+    database: duckdb.DuckDBPyConnection
+
+
+def split_run(address: str) -> tuple[str, str]:
+    """Output folder and run id of ``OUTPUT``, ``OUTPUT/run.json`` or ``OUTPUT/runs/RUN.json``."""
+    address = address.rstrip("/").removesuffix(f"/{RECORD}")
+    found = RECORD_ADDRESS.fullmatch(absolute(address).rstrip("/"))
+    return (found["output"], found["run"]) if found else (absolute(address).rstrip("/"), "")
+
+
+def _read(paths: tuple[str, ...], columns: tuple[str, ...]) -> pa.Table:
+    empty = pa.table({name: pa.array([], pa.string()) for name in columns})
+    tables = [read_table(path, columns) for path in paths] or [empty]
+    table = pa.concat_tables(tables, promote_options="default")
+    return table.append_column("key", pa.array(table_keys(table), pa.string()))
+
+
+def read_state(address: str) -> OutputState:
+    """Read the results as they were after a run.
+
+    Raises:
+      ValueError: no audit is there.
+    """
+    output, run_id = split_run(address)
+    files = output_files(output)
+    if not files.holds_audit:
+        raise ValueError(f"{address}: no audit is there")
+    if run_id and not FileSystems.exists(record_address(output, run_id)):
+        known = sorted(n.rpartition("/")[2] for n in files.notes if n.endswith(".json"))
+        runs = ", ".join(name for name in known if RECORD_NAME.fullmatch(name)) or "none"
+        raise ValueError(f"{address}: no such run; there are {runs}")
+    database = duckdb.connect()
+    database.register("all_tracks", _read(files.tables["tracks"], TRACK_COLUMNS))
+    database.register("all_errors", _read(files.tables["errors"], ERROR_COLUMNS))
+    until = "true" if not run_id else f"run_id <= '{run_id}'"
+    database.execute(
+        f"""
+        CREATE VIEW keyed AS
+          SELECT key, run_id FROM all_tracks WHERE {until}
+          UNION ALL
+          SELECT key, run_id FROM all_errors WHERE {until};
+        CREATE TABLE latest AS SELECT key, max(run_id) AS run_id FROM keyed GROUP BY key;
+        CREATE VIEW superseded AS SELECT key, run_id FROM keyed ANTI JOIN latest
+          USING (key, run_id);
+        CREATE VIEW tracks AS SELECT t.* EXCLUDE (key) FROM all_tracks t JOIN latest l
+          ON t.key = l.key AND t.run_id = l.run_id;
+        CREATE VIEW errors AS SELECT e.* EXCLUDE (key) FROM all_errors e JOIN latest l
+          ON l.key = e.key AND l.run_id = e.run_id;
+        """  # noqa: S608 (run_id matched a pattern of digits and letters)
+    )
+    return OutputState(output, run_id, database)

@@ -1,0 +1,159 @@
+"""Which files belong to which audit.
+
+Enters: an output folder. Leaves: run ids, and the files that a run wrote. A file counts as an
+audit's only by its whole name, run id included, so that nothing else is ever taken for one.
+"""
+
+import re
+import time
+import uuid
+from collections import Counter
+from dataclasses import dataclass
+from datetime import UTC, datetime
+
+from apache_beam.io.filesystems import FileSystems
+
+from artifactnet.models.whole_file import PARTIAL
+from artifactnet.transforms.storage.files import read_json
+from artifactnet.transforms.write_shards import TABLES
+
+RUN_ID = r"\d{8}T\d{6}-[0-9a-f]{6}"
+PART = r"[0-9a-f]{12}|c\d{5}"
+"""A shard, or a file into which ``compact`` merged some."""
+
+TABLE_FILE = re.compile(
+    rf"(?P<table>{'|'.join(TABLES)})-(?P<run>{RUN_ID})-(?P<part>{PART})\.parquet"
+)
+LEFT_BEHIND = re.compile(
+    rf"{TABLE_FILE.pattern}(\.new)?(\.[0-9a-f]{{32}}{re.escape(PARTIAL)}|\.new)"
+)
+LISTING = re.compile(rf"manifest-{RUN_ID}\.jsonl")
+RECORD = "run.json"
+RUNS = "runs"
+RUN_NOTE = re.compile(rf"{RUN_ID}(\.counts)?\.json")
+
+
+def new_run_id() -> str:
+    """An id that sorts by time."""
+    return f"{datetime.now(UTC):%Y%m%dT%H%M%S}-{uuid.uuid4().hex[:6]}"
+
+
+def listing_name(run_id: str) -> str:
+    """File name of the manifest into which a run lists audio files."""
+    return f"manifest-{run_id}.jsonl"
+
+
+def is_run_file(address: str) -> bool:
+    """Whether a file has the name of an audit's table or listing."""
+    name = address.rpartition("/")[2]
+    return bool(TABLE_FILE.fullmatch(name) or LISTING.fullmatch(name))
+
+
+def record_address(output: str, run_id: str) -> str:
+    """Where the record of one run lies; ``run.json`` is a copy of the latest."""
+    return FileSystems.join(output, RUNS, f"{run_id}.json")
+
+
+def counts_address(output: str, run_id: str) -> str:
+    """Where the pipeline of one run writes what it counted."""
+    return FileSystems.join(output, RUNS, f"{run_id}.counts.json")
+
+
+@dataclass(frozen=True)
+class OutputFiles:
+    """What lies in an output.
+
+    Attributes:
+      tables: committed files of each table.
+      orphans: files of shards that were never committed, and half-written ones.
+      notes: listings, counts and records.
+    """
+
+    tables: dict[str, tuple[str, ...]]
+    orphans: tuple[str, ...]
+    notes: tuple[str, ...]
+
+    @property
+    def holds_audit(self) -> bool:
+        """Whether an audit has committed something, or ended."""
+        return bool(self.tables["tracks"]) or any(not LISTING.search(one) for one in self.notes)
+
+    @property
+    def all(self) -> list[str]:
+        """Every file."""
+        return [*self.kept, *self.orphans]
+
+    @property
+    def kept(self) -> list[str]:
+        """Every file but the orphans."""
+        tables = [path for paths in self.tables.values() for path in paths]
+        return [*tables, *self.notes]
+
+    def runs(self) -> Counter:
+        """Committed shards by run id; merged files are no run's."""
+        names = (TABLE_FILE.search(path) for path in self.tables["tracks"])
+        return Counter(n["run"] for n in names if n and not len(n["part"]) < 12)
+
+    def without_record(self) -> dict[str, int]:
+        """Runs that were killed, and how many shards each had written."""
+        names = (note.rpartition("/")[2] for note in self.notes)
+        # A job that was handed to a launcher leaves its counts when it is done, and no record.
+        ended = {name.removesuffix(".json").removesuffix(".counts") for name in names}
+        return {run: shards for run, shards in sorted(self.runs().items()) if run not in ended}
+
+
+def _is_record(address: str) -> bool:
+    try:
+        return "run_id" in read_json(address)
+    except (ValueError, TypeError):
+        return False
+
+
+def output_files(output: str) -> OutputFiles:
+    """Everything that audits left in ``output``.
+
+    Raises:
+      ValueError: there is a ``run.json`` that no audit wrote.
+    """
+    patterns = [FileSystems.join(output, table, f"{table}-*") for table in TABLES]
+    patterns += [FileSystems.join(output, "manifest-*.jsonl"), FileSystems.join(output, RUNS, "*")]
+    found = [one.path for match in FileSystems.match(patterns) for one in match.metadata_list]
+    tables: dict[str, list[str]] = {table: [] for table in TABLES}
+    parts: dict[str, str] = {}
+    orphans, notes = [], []
+    for path in found:
+        name = path.rpartition("/")[2]
+        if table := TABLE_FILE.fullmatch(name):
+            tables[table["table"]].append(path)
+            parts[path] = f"{table['run']}-{table['part']}"
+        elif LEFT_BEHIND.fullmatch(name):
+            orphans.append(path)
+        elif LISTING.fullmatch(name) or RUN_NOTE.fullmatch(name):
+            notes.append(path)
+    committed = {parts[path] for path in tables["tracks"]}
+    orphans += [path for path, part in parts.items() if part not in committed]
+    record = FileSystems.join(output, RECORD)
+    if FileSystems.exists(record):
+        if not _is_record(record):
+            raise ValueError(f"{record} is not an audit's; choose another --output")
+        notes.append(record)
+    return OutputFiles(
+        {
+            table: tuple(sorted(path for path in paths if parts[path] in committed))
+            for table, paths in tables.items()
+        },
+        tuple(sorted(orphans)),
+        tuple(sorted(notes)),
+    )
+
+
+def older_than(addresses: tuple[str, ...], seconds: float) -> set[str]:
+    """Those that were last written at least so long ago."""
+    found = [one for match in FileSystems.match(list(addresses)) for one in match.metadata_list]
+    return {one.path for one in found if one.last_updated_in_seconds < time.time() - seconds}
+
+
+def table_files(output: str, table: str, run_id: str) -> list[str]:
+    """Files of one table that one run wrote."""
+    pattern = FileSystems.join(output, table, f"{table}-{run_id}-*.parquet")
+    return sorted(found.path for found in FileSystems.match([pattern])[0].metadata_list)

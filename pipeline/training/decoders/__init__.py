@@ -1,0 +1,1 @@
+"""Small decoders of our own, which make the fake half of a pair."""

@@ -1,0 +1,1 @@
+"""Find machine-generated music by the traces its neural decoder left."""

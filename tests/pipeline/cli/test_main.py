@@ -1,0 +1,124 @@
+"""The command as a user types it, in a process of its own."""
+
+import json
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from tests.conftest import SAMPLES
+
+
+def artifactnet(*arguments: object, cwd: Path | None = None) -> subprocess.CompletedProcess[str]:
+    command = [sys.executable, "-m", "artifactnet", *map(str, arguments)]
+    root = str(Path(__file__).parents[2])
+    environment = {"PYTHONPATH": root, "PATH": "/usr/bin:/bin", "COLUMNS": "160"}
+    return subprocess.run(command, capture_output=True, text=True, cwd=cwd or root, env=environment)
+
+
+@pytest.fixture(scope="module")
+def audited(tmp_path_factory: pytest.TempPathFactory, tiny_weights: Path):
+    output = tmp_path_factory.mktemp("cli") / "out"
+    return output, artifactnet("audit", SAMPLES, "-o", output, "--weights", tiny_weights)
+
+
+def test_audit_prints_a_table_and_where_the_parquet_is(audited) -> None:
+    output, done = audited
+    assert done.returncode == 0, done.stderr
+    for name in ("march-real", "waltz-ai", "broken"):
+        assert name in done.stdout
+    assert "1 error" in done.stdout
+    assert f"{output}/{{tracks,segments,errors}}/*.parquet" in done.stdout
+
+
+def test_audit_says_nothing_alarming(audited) -> None:
+    _, done = audited
+    assert done.stderr == ""
+
+
+def test_audit_json_and_fail_on_errors(tmp_path: Path, tiny_weights: Path) -> None:
+    arguments = ("audit", SAMPLES, "--output", tmp_path, "--weights", tiny_weights, "--json")
+    done = artifactnet(*arguments, "--fail-on-errors", "0.1", "--workers", "1")
+    assert json.loads(done.stdout)["counts"]["errors"] == 1
+    assert done.returncode == 1
+    assert "12.5% of the rows are errors" in done.stderr
+
+
+def test_score_json(tiny_weights: Path, tmp_path: Path) -> None:
+    good, bad = SAMPLES.parent / "stomp-real.wav", SAMPLES.parent / "broken.mp3"
+    done = artifactnet("score", good, bad, "--json", "--weights", tiny_weights, "--codecs", "opus")
+    assert done.returncode == 0, done.stderr
+    first, second = map(json.loads, done.stdout.splitlines())
+    assert set(first["codec_scores"]) == {"wav", "opus:96k"}
+    assert len(first["segments"]) == 2
+    assert second["verdict"] == "error"
+    assert second["stage"] == "decode"
+
+
+def test_score_table(tiny_weights: Path) -> None:
+    done = artifactnet("score", SAMPLES.parent / "stomp-real.wav", "--weights", tiny_weights)
+    assert "stomp-real.wav" in done.stdout
+    assert done.returncode == 0
+
+
+def test_manifest(tmp_path: Path) -> None:
+    done = artifactnet("manifest", SAMPLES.parent, "-o", "m.jsonl", cwd=tmp_path)
+    assert done.stdout == "m.jsonl: 8 tracks\n"
+    assert len((tmp_path / "m.jsonl").read_text().splitlines()) == 8
+
+
+def test_model_prints_size_and_cost() -> None:
+    done = artifactnet("model", "--json")
+    size = json.loads(done.stdout)
+    assert size["unet_parameters"] == pytest.approx(3.6e6, rel=0.03)
+    assert size["unet_gflop"] <= 10
+    assert "GFLOP per segment" in artifactnet("model").stdout
+
+
+@pytest.mark.parametrize(
+    ("arguments", "said"),
+    [
+        (("audit", "gone.jsonl", "-o", "{tmp}"), "gone.jsonl: no such file or folder"),
+        (("audit", SAMPLES, "-o", "{tmp}", "--segmnts", "3"), "did you mean --segments?"),
+        (("audit", SAMPLES, "-o", "{tmp}", "--device", "toaster"), "can't be used here"),
+        (("audit", SAMPLES, "-o", "{tmp}", "--weights", "none.st"), "no such weights file"),
+        (("train", "none.toml"), "none.toml"),
+    ],
+)
+def test_errors_are_one_line(arguments: tuple, said: str, tmp_path: Path) -> None:
+    done = artifactnet(*(str(a).format(tmp=tmp_path) for a in arguments))
+    assert done.returncode == 2
+    assert said in done.stderr
+    assert len(done.stderr.splitlines()) == 1
+    assert "Traceback" not in done.stderr
+
+
+@pytest.mark.parametrize(
+    ("option", "value", "said"),
+    [
+        ("--segments", "0", "use a number of windows per track, or 'all'"),
+        ("--codecs", "mp5", "unknown codec 'mp5'"),
+        ("--codec-backend", "x", "use one of pyav, pydub"),
+        ("--fail-on-errors", "2", "less than or equal to 1"),
+    ],
+)
+def test_bad_values_name_the_option(option: str, value: str, said: str) -> None:
+    done = artifactnet("audit", SAMPLES, "-o", "/nowhere", option, value)
+    assert done.returncode == 2
+    assert option in done.stderr
+    assert said in done.stderr
+
+
+def test_a_detector_may_be_a_path_or_an_address(tmp_path: Path) -> None:
+    import typer
+
+    from artifactnet.pipeline.cli.options import detector_address
+
+    assert detector_address("", "") == (None, "")
+    assert detector_address("w.safetensors", "") == (Path("w.safetensors"), "")
+    assert detector_address("s3://b/w.safetensors", "") == (None, "s3://b/w.safetensors")
+    assert detector_address("", "gs://b/m.onnx") == (None, "gs://b/m.onnx")
+    for pair in (("a.safetensors", "b.onnx"), ("", "gs://b/m.safetensors")):
+        with pytest.raises(typer.BadParameter):
+            detector_address(*pair)

@@ -1,0 +1,76 @@
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from artifactnet.transforms.audio.windows import (
+    AudioInfo,
+    DecodeLimits,
+    check_limits,
+    deadline_check,
+    mono_window,
+    plan_windows,
+)
+from artifactnet.transforms.elements.errors import DecodeLimitError, EmptyAudioError
+from tests.conftest import music
+
+
+@given(duration=st.floats(0.01, 1e5), segments=st.none() | st.integers(1, 50))
+def test_windows_are_even_within_the_track_and_no_more_than_needed(
+    duration: float, segments: int | None
+) -> None:
+    starts = plan_windows(duration, 4.0, segments)
+    assert starts[0] == 0
+    assert list(starts) == sorted(starts)
+    assert starts[-1] <= max(0.0, duration - 4) + 1e-6
+    if segments is not None:
+        assert len(starts) <= segments
+    if len(starts) > 1:
+        assert starts[-1] == pytest.approx(duration - 4)
+        assert np.ptp(np.diff(starts)) < 1e-6 * duration
+    else:
+        assert segments == 1 or duration <= 4.4 + 1e-6
+    if segments is None:
+        assert np.all(np.diff(starts) <= 4.4 + 1e-6)
+
+
+@pytest.mark.parametrize(
+    ("duration", "segments", "count"),
+    [(180, 7, 7), (12, 7, 3), (12.3, 7, 3), (12.5, 7, 4), (4, 7, 1), (60, None, 15)],
+)  # fmt: skip
+def test_how_many_windows(duration: float, segments: int | None, count: int) -> None:
+    assert len(plan_windows(duration, 4.0, segments)) == count
+
+
+def test_downmix_is_the_mean() -> None:
+    left, right = music(1)[:, 0], music(1, channels=2)[:, 1]
+    window = mono_window(np.stack([left, right], 1), 44_100, 44_100, 44_100)
+    np.testing.assert_allclose(window, (left + right) / 2, atol=1e-6)
+
+
+@given(rate=st.sampled_from([8000, 16_000, 22_050, 48_000, 96_000]), seconds=st.floats(0.5, 2))
+def test_window_has_its_length_whatever_the_rate(rate: int, seconds: float) -> None:
+    window = mono_window(music(seconds, rate), rate, 44_100, 44_100)
+    assert window.shape == (44_100,)
+    assert np.abs(window).max() <= 1
+
+
+@pytest.mark.parametrize(
+    ("info", "error"),
+    [
+        (AudioInfo("wav", "pcm", 44_100, 64, 10.0), DecodeLimitError),
+        (AudioInfo("wav", "pcm", 1_000_000, 1, 10.0), DecodeLimitError),
+        (AudioInfo("wav", "pcm", 44_100, 1, 1e6), DecodeLimitError),
+        (AudioInfo("wav", "pcm", 44_100, 1, 0.0), EmptyAudioError),
+        (AudioInfo("wav", "pcm", 0, 1, 1.0), EmptyAudioError),
+    ],
+)
+def test_limits(info: AudioInfo, error: type[Exception]) -> None:
+    with pytest.raises(error):
+        check_limits(info, DecodeLimits())
+
+
+def test_deadline() -> None:
+    deadline_check(60)()
+    with pytest.raises(DecodeLimitError, match="longer than"):
+        deadline_check(-1)()

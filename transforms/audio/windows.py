@@ -1,0 +1,294 @@
+"""Decode the few windows of a track that the detector looks at.
+
+Enters: a seekable binary file of untrusted bytes. Leaves: ``DecodedAudio``, mono
+float32 windows ``[segments, window_samples]`` at the model's sample rate, with what the
+container says about itself. libsndfile reads first, since it seeks exactly; FFmpeg's
+libraries read whatever it refuses. Only the windows are decoded, so a ten-hour file costs
+what a song costs, and every step is bounded in time, memory and length.
+"""
+
+import math
+import time
+from collections.abc import Callable
+from contextlib import closing
+from dataclasses import dataclass
+from typing import BinaryIO, NamedTuple, Protocol
+
+import numpy as np
+import soxr
+from numpy.typing import NDArray
+
+from artifactnet.transforms.elements.errors import (
+    AuditError,
+    DamagedAudioError,
+    DecodeLimitError,
+    EmptyAudioError,
+    NonFiniteAudioError,
+    SilentAudioError,
+    TooShortError,
+)
+
+SILENCE_PEAK = 1e-4
+"""Peak amplitude (full scale is 1) under which a window counts as silence: -80 dBFS."""
+
+COMPLETE_FRACTION = 0.9
+"""A window needs this share of its samples; the rest is padded with zeros."""
+
+
+SPARE_FRACTION = 0.1
+"""Share of a window that may stay uncovered."""
+
+
+@dataclass(frozen=True)
+class DecodeLimits:
+    """Bounds on what one track may cost.
+
+    Attributes:
+      max_bytes: largest file that is opened.
+      max_hours: longest duration that is believed.
+      max_channels: most channels; bounds the memory of one window.
+      min_sample_rate: lowest sample rate in Hz; below, there is nothing to judge.
+      max_sample_rate: highest sample rate in Hz; bounds the memory of one window.
+      max_seconds: wall-clock seconds a track may spend in decoding.
+      max_segments: most windows of one track, whatever ``segments`` asks for.
+    """
+
+    max_bytes: int = 4 << 30
+    max_hours: float = 24.0
+    max_channels: int = 32
+    min_sample_rate: int = 4_000
+    max_sample_rate: int = 384_000
+    max_seconds: float = 120.0
+    max_segments: int = 900
+
+
+class AudioInfo(NamedTuple):
+    """What a container says about itself.
+
+    Attributes:
+      container: e.g. ``wav``, ``ogg``, ``mp3``, ``mov``.
+      codec: e.g. ``pcm_16``, ``vorbis``, ``aac``.
+      sample_rate: Hz, before resampling.
+      channels: before the downmix.
+      duration: seconds.
+    """
+
+    container: str
+    codec: str
+    sample_rate: int
+    channels: int
+    duration: float
+
+
+class DecodedAudio(NamedTuple):
+    """The windows of one track.
+
+    Attributes:
+      info: the container's facts.
+      starts: start of each window in seconds, ascending, ``[segments]``.
+      windows: mono float32 ``[segments, window_samples]``, peak at most 1.
+      notes: what a reader of the verdict should know, e.g. windows that were silent.
+    """
+
+    info: AudioInfo
+    starts: tuple[float, ...]
+    windows: NDArray[np.float32]
+    notes: tuple[str, ...]
+
+
+class AudioReader(Protocol):
+    """Random access to the samples of one open file."""
+
+    info: AudioInfo
+
+    def read(self, start: float, seconds: float) -> NDArray[np.float32]:
+        """Samples ``[frames, channels]`` from ``start``; fewer at the end of the sound."""
+        ...
+
+    def close(self) -> None:
+        """Release the decoder; the file stays open."""
+        ...
+
+
+OpenReader = Callable[[BinaryIO, Callable[[], None]], AudioReader]
+"""Opens a reader; the second argument is called now and then and raises past the deadline."""
+
+
+def plan_windows(duration: float, window_seconds: float, segments: int | None) -> tuple[float, ...]:
+    """Choose where windows start: evenly spaced, the first at 0, the last at the end.
+
+    A track too short for ``segments`` windows side by side gets as many as cover it, but for
+    ``SPARE_FRACTION`` of a window: encoders pad, and a few samples need no window.
+
+    Args:
+      duration: seconds of sound.
+      window_seconds: length of a window.
+      segments: how many windows; ``None`` for as many as cover the track.
+
+    Returns:
+      Starts in seconds, ascending; one start at 0 where the track is no longer than a window.
+    """
+    covering = max(1, math.ceil(duration / window_seconds - SPARE_FRACTION))
+    count = covering if segments is None else min(segments, covering)
+    last = max(0.0, duration - window_seconds)
+    return tuple(float(start) for start in np.linspace(0.0, last, count))
+
+
+def check_limits(info: AudioInfo, limits: DecodeLimits) -> None:
+    """Refuse what the header promises beyond the limits.
+
+    Raises:
+      DecodeLimitError: naming the limit and the value.
+      EmptyAudioError: no samples are promised.
+    """
+    if info.channels > limits.max_channels:
+        raise DecodeLimitError(f"{info.channels} channels; at most {limits.max_channels} are read")
+    if 0 < info.sample_rate < limits.min_sample_rate:
+        raise DecodeLimitError(
+            f"{info.sample_rate} Hz; at least {limits.min_sample_rate} Hz are needed"
+        )
+    if info.sample_rate > limits.max_sample_rate:
+        raise DecodeLimitError(
+            f"{info.sample_rate} Hz; at most {limits.max_sample_rate} Hz are read"
+        )
+    if info.duration > limits.max_hours * 3600:
+        raise DecodeLimitError(
+            f"{info.duration / 3600:.1f} hours; at most {limits.max_hours:g} are read"
+        )
+    if info.sample_rate < 1 or info.channels < 1 or info.duration <= 0:
+        raise EmptyAudioError("the file holds no samples")
+
+
+def mono_window(
+    samples: NDArray[np.float32], sample_rate: int, target_rate: int, target_samples: int
+) -> NDArray[np.float32]:
+    """Downmix, resample and pad one window.
+
+    Args:
+      samples: float32 ``[frames, channels]`` at ``sample_rate`` Hz.
+      sample_rate: of ``samples``.
+      target_rate: Hz of the result.
+      target_samples: length of the result.
+
+    Returns:
+      Mean of the channels (the first one where they cancel) as float32
+      ``[target_samples]``, scaled down where a float file exceeds full scale.
+
+    Raises:
+      NonFiniteAudioError: a sample is NaN or infinite.
+    """
+    if not np.isfinite(samples).all():
+        raise NonFiniteAudioError("the file holds NaN or infinite samples")
+    mono = samples.mean(axis=1, dtype=np.float64)
+    if np.abs(mono).max(initial=0.0) < SILENCE_PEAK:
+        mono = samples[:, 0].astype(np.float64)  # channels in antiphase cancel, one doesn't
+    peak = float(np.abs(mono).max(initial=0.0))
+    if peak > 1.0:
+        mono /= peak
+    mono32 = mono.astype(np.float32)
+    if sample_rate != target_rate:
+        mono32 = soxr.resample(mono32, sample_rate, target_rate, quality="HQ")
+    window = np.zeros(target_samples, np.float32)
+    length = min(target_samples, len(mono32))
+    window[:length] = mono32[:length]
+    return np.clip(window, -1.0, 1.0)
+
+
+def deadline_check(seconds: float) -> Callable[[], None]:
+    """A function that raises DecodeLimitError once ``seconds`` of wall time have passed."""
+    end = time.monotonic() + seconds
+
+    def check() -> None:
+        if time.monotonic() > end:
+            raise DecodeLimitError(f"decoding took longer than {seconds:g} s")
+
+    return check
+
+
+def decode_windows(
+    file: BinaryIO,
+    *,
+    sample_rate: int,
+    window_samples: int,
+    segments: int | None,
+    limits: DecodeLimits,
+    readers: tuple[OpenReader, ...],
+) -> DecodedAudio:
+    """Decode the windows of one track with the first reader that can.
+
+    Args:
+      file: seekable, positioned anywhere.
+      sample_rate: Hz of the windows.
+      window_samples: samples per window.
+      segments: windows per track, ``None`` for all.
+      limits: bounds on the cost.
+      readers: tried in order.
+
+    Raises:
+      AuditError: one of its subclasses, from the last reader tried.
+    """
+    check_deadline = deadline_check(limits.max_seconds)
+    failure: AuditError | None = None
+    for open_reader in readers:
+        file.seek(0)
+        try:
+            with closing(open_reader(file, check_deadline)) as reader:
+                check_limits(reader.info, limits)
+                return _read_windows(
+                    reader, sample_rate, window_samples, segments, limits, check_deadline
+                )
+        except (DecodeLimitError, NonFiniteAudioError, SilentAudioError):
+            raise
+        except AuditError as error:
+            failure = error
+    assert failure is not None, "at least one reader is needed"
+    raise failure
+
+
+def _read_windows(
+    reader: AudioReader,
+    sample_rate: int,
+    window_samples: int,
+    segments: int | None,
+    limits: DecodeLimits,
+    check_deadline: Callable[[], None],
+) -> DecodedAudio:
+    info = reader.info
+    seconds = window_samples / sample_rate
+    if info.duration < COMPLETE_FRACTION * seconds:
+        raise TooShortError(f"{info.duration:.2f} s of sound; a segment needs {seconds:g} s")
+    notes = []
+    planned = plan_windows(info.duration, seconds, segments)
+    if len(planned) > limits.max_segments:
+        notes.append(f"{limits.max_segments} windows, not the {len(planned)} that cover the track")
+        planned = plan_windows(info.duration, seconds, limits.max_segments)
+    needed = COMPLETE_FRACTION * seconds * info.sample_rate
+    starts: list[float] = []
+    windows: list[NDArray[np.float32]] = []
+    unreadable = silent = 0
+    problem = "the sound ends before the first window does"
+    for start in planned:
+        check_deadline()
+        try:
+            samples = reader.read(start, seconds)
+        except DamagedAudioError as error:
+            problem, unreadable = str(error), unreadable + 1
+            continue
+        if len(samples) < needed:
+            unreadable += 1
+            continue
+        window = mono_window(samples, info.sample_rate, sample_rate, window_samples)
+        if np.abs(window).max() < SILENCE_PEAK:
+            silent += 1
+            continue
+        starts.append(start)
+        windows.append(window)
+    if not windows and silent:
+        raise SilentAudioError(f"all {silent} windows that could be read are silent")
+    if not windows:
+        raise DamagedAudioError(f"none of {len(planned)} windows could be read: {problem}")
+    if unreadable:
+        notes.append(f"{unreadable} of {len(planned)} windows unreadable (truncated or damaged)")
+    if silent:
+        notes.append(f"{silent} of {len(planned)} windows silent")
+    return DecodedAudio(info, tuple(starts), np.stack(windows), tuple(notes))

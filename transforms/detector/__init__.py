@@ -1,0 +1,1 @@
+"""The detector of a process, and how Beam runs it."""

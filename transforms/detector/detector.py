@@ -1,0 +1,151 @@
+"""The detector of a process.
+
+Enters: ``DetectorOptions``, which name the weights and the device. Leaves: a ``Detector``, loaded
+once a process, or an ``OnnxDetector`` where the weights are ONNX. The stages
+(``transforms/stft.py`` to ``transforms/classify.py``) are functions of it.
+"""
+
+import hashlib
+import tempfile
+import threading
+from dataclasses import dataclass, field
+from functools import lru_cache
+from pathlib import Path
+from typing import Protocol
+
+import torch
+
+from artifactnet.models.artifactnet import SHIPPED_WEIGHTS, ArtifactNet, load_detector
+from artifactnet.models.config import ArtifactNetConfig
+from artifactnet.models.device import pick_device, segments_that_fit
+from artifactnet.models.safetensors_io import WeightsError
+from artifactnet.models.whole_file import whole_file
+from artifactnet.transforms.detector.onnx import OnnxDetector, is_onnx
+from artifactnet.transforms.elements.errors import AuditError
+from artifactnet.transforms.storage.fingerprint import object_facts
+from artifactnet.transforms.storage.object_store import S3Access, split_address, with_retries
+
+MOST_BYTES = 1 << 30
+"""Size of the largest file that is taken for a detector."""
+
+
+@dataclass(frozen=True)
+class DetectorOptions:
+    """Which detector runs where.
+
+    Attributes:
+      weights: safetensors or ONNX file that exists on every worker; ``None`` for the shipped
+        one, wherever the package is installed.
+      source: address in an object store from which ``weights`` was fetched, and from which a
+        worker on another machine fetches it; or empty.
+      access: to S3.
+      model_id: what the file must be; empty for whatever it is.
+      device: ``auto``, ``cpu``, ``cuda`` ...
+      threads: CPU threads of torch in one process; 0 leaves torch's own choice.
+    """
+
+    weights: Path | None = None
+    source: str = ""
+    access: S3Access = field(default_factory=S3Access)
+    model_id: str = ""
+    device: str = "auto"
+    threads: int = 0
+
+
+class AnyDetector(Protocol):
+    """What the stages before and after scoring need to know of a detector."""
+
+    model_id: str
+    segments_per_batch: int
+
+    @property
+    def config(self) -> ArtifactNetConfig:
+        """Sample rate, segment length and thresholds."""
+        ...
+
+
+class Detector:
+    """The networks on their device.
+
+    Attributes:
+      network: STFT, ArtifactUNet and CNN, in evaluation mode.
+      model_id: of the weights file.
+      device: where the tensors are.
+      segments_per_batch: segments that go through at once.
+    """
+
+    def __init__(self, network: ArtifactNet, model_id: str, device: torch.device) -> None:
+        # Channels last is a fifth faster on a CPU than torch's default layout.
+        self.network = network.to(device).to(memory_format=torch.channels_last)
+        self.model_id = model_id
+        self.device = device
+        self.segments_per_batch = segments_that_fit(device)
+
+    @property
+    def config(self) -> ArtifactNetConfig:
+        """The configuration stored with the weights."""
+        return self.network.config
+
+
+_loading = threading.Lock()
+
+
+def detector_of(options: DetectorOptions) -> Detector | OnnxDetector:
+    """The detector of this process for ``options``.
+
+    Raises:
+      WeightsError: the weights can't be used, or are not those the job was started with.
+      ValueError: the device can't be used.
+    """
+    with _loading:  # a harness may start several threads at once
+        return _load(options)
+
+
+@lru_cache(maxsize=2)
+def _load(options: DetectorOptions) -> Detector | OnnxDetector:
+    if options.threads:
+        torch.set_num_threads(options.threads)
+    path = options.weights or SHIPPED_WEIGHTS
+    if options.source and not path.exists():
+        path = local_model(options.source, options.access)
+    detector: Detector | OnnxDetector
+    if is_onnx(path):
+        detector = OnnxDetector(path, options.device, options.threads)
+    else:
+        network, model_id = load_detector(path)
+        detector = Detector(network, model_id, pick_device(options.device))
+    if options.model_id and detector.model_id != options.model_id:
+        raise WeightsError(
+            f"{path}: model {detector.model_id} here, {options.model_id} where the job was started"
+        )
+    return detector
+
+
+def local_model(address: str, access: S3Access) -> Path:
+    """The detector's file at ``address``, on this machine.
+
+    An object is fetched once a machine, under a name that follows from its identity, so that a
+    changed one is fetched again.
+
+    Raises:
+      WeightsError: it can't be fetched, or is larger than any detector.
+    """
+    if "://" not in address:
+        return Path(address).absolute()
+    scheme, bucket, name = split_address(address)
+    if scheme not in ("gs", "s3"):
+        raise WeightsError(f"{address}: use a path, gs:// or s3://")
+    try:
+        store, facts = object_facts(address, access)
+    except AuditError as error:
+        raise WeightsError(str(error)) from error
+    if not 0 < facts.size <= MOST_BYTES:
+        raise WeightsError(f"{address}: {facts.size} bytes are no detector")
+    key = hashlib.sha256(f"{address} {facts.identity}".encode()).hexdigest()[:24]
+    target = Path(tempfile.gettempdir()) / "artifactnet-models" / f"{key}{Path(name).suffix}"
+    if not target.exists():
+        target.parent.mkdir(mode=0o700, exist_ok=True)
+        content = with_retries(lambda: store.read(bucket, name, 0, facts.size))
+        with whole_file(target) as partial:
+            partial.write_bytes(content)
+    return target

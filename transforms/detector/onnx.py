@@ -1,0 +1,111 @@
+"""Any detector as an ONNX file, in place of ours.
+
+Enters: a file with the published contract: input ``audio``, float32 ``[batch, samples]``,
+mono; one output, the probability that the segment is machine-made. Leaves: an
+``OnnxDetector`` for the audit's seam. Sample rate and thresholds come from the file's
+metadata (``sample_rate``, ``threshold_real``, ``threshold_ai``, as ``artifactnet export``
+and ``calibrate`` write them), else 44.1 kHz and one half.
+"""
+
+from dataclasses import replace
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import numpy as np
+from numpy.typing import NDArray
+
+from artifactnet.models.config import ArtifactNetConfig
+from artifactnet.models.forensic_channels import FORENSIC_CHANNELS
+from artifactnet.models.safetensors_io import WeightsError, model_id
+from artifactnet.transforms.elements.records import SegmentScores
+
+if TYPE_CHECKING:
+    import onnxruntime
+
+INPUT = "audio"
+SUFFIX = ".onnx"
+SEGMENTS_PER_BATCH = 4
+"""Segments in one call on a CPU; a larger batch is no faster there."""
+
+
+def is_onnx(path: Path | None) -> bool:
+    """Whether ``path`` names an ONNX file."""
+    return path is not None and path.suffix.lower() == SUFFIX
+
+
+def _config(session: "onnxruntime.InferenceSession", path: Path) -> ArtifactNetConfig:
+    inputs = {one.name: one for one in session.get_inputs()}
+    if list(inputs) != [INPUT] or inputs[INPUT].type != "tensor(float)":
+        found = ", ".join(f"{one.name} {one.type}" for one in inputs.values())
+        raise WeightsError(f"{path}: must take one float32 input '{INPUT}', takes {found}")
+    shape = inputs[INPUT].shape
+    if len(shape) != 2 or not isinstance(shape[1], int) or isinstance(shape[0], int):
+        raise WeightsError(f"{path}: '{INPUT}' must be [batch, samples] with a free batch")
+    if len(session.get_outputs()) != 1:
+        raise WeightsError(f"{path}: must have one output, the probability")
+    stored = session.get_modelmeta().custom_metadata_map
+    try:
+        config = replace(
+            ArtifactNetConfig(),
+            segment_samples=shape[1],
+            sample_rate=int(stored.get("sample_rate", 44_100)),
+            threshold_real=float(stored.get("threshold_real", 0.5)),
+            threshold_ai=float(stored.get("threshold_ai", 0.5)),
+        )
+    except ValueError as error:
+        raise WeightsError(f"{path}: unusable metadata ({error})") from error
+    return config
+
+
+class OnnxDetector:
+    """A detector that is one function of the audio.
+
+    Args:
+      path: ONNX file.
+      device: ``auto``, ``cpu`` or ``cuda``; CUDA needs the GPU build of onnxruntime.
+      threads: CPU threads; 0 leaves onnxruntime's own choice.
+
+    Raises:
+      WeightsError: no such file, not ONNX, or not of the contract.
+    """
+
+    def __init__(self, path: Path, device: str = "auto", threads: int = 0) -> None:
+        if not path.is_file():
+            raise WeightsError(f"{path}: no such model file")
+        import onnxruntime  # an extra: only those who bring an ONNX file need it
+
+        options = onnxruntime.SessionOptions()
+        options.intra_op_num_threads = threads
+        options.log_severity_level = 3
+        available = onnxruntime.get_available_providers()
+        providers = ["CPUExecutionProvider"]
+        if device != "cpu" and "CUDAExecutionProvider" in available:
+            providers.insert(0, "CUDAExecutionProvider")
+        elif device.startswith("cuda"):
+            raise ValueError(f"--device {device}: this onnxruntime has no CUDA; use auto or cpu")
+        try:
+            self._session = onnxruntime.InferenceSession(str(path), options, providers)
+        except Exception as error:  # onnxruntime's own classes share no base
+            reason = str(error).splitlines()[0]
+            raise WeightsError(f"{path}: not a usable ONNX model ({reason})") from error
+        self.config = _config(self._session, path)
+        self.model_id = model_id(path)
+        self.segments_per_batch = SEGMENTS_PER_BATCH
+
+    def scores(self, audio: NDArray[np.float32]) -> SegmentScores:
+        """P(AI) of ``audio`` ``[segments, samples]``; there are no features to show.
+
+        Raises:
+          ValueError: the model returned something that is no probability for each segment.
+        """
+        (output,) = self._session.run(None, {INPUT: audio})
+        p_ai = np.asarray(output, np.float32).reshape(len(output), -1)
+        if p_ai.shape != (len(audio), 1):
+            raise ValueError(f"the model returned shape {np.shape(output)}, not one per segment")
+        if not ((p_ai >= 0) & (p_ai <= 1)).all():
+            raise ValueError("the model returned something that is no probability")
+        return SegmentScores(
+            p_ai[:, 0],
+            np.zeros((len(audio), 0), np.float32),
+            np.full((len(audio), len(FORENSIC_CHANNELS), 2), np.nan, np.float32),
+        )

@@ -1,0 +1,1 @@
+"""What flows between the stages, and how a stage treats one element of it."""

@@ -1,0 +1,191 @@
+"""The schemas of what an audit writes, and the rows that fit them.
+
+Enters: results of the verdict stage. Leaves: dictionaries for Parquet. This module is the
+one place where columns of ``tracks/``, ``segments/`` and ``errors/`` are named.
+"""
+
+import math
+from collections.abc import Iterator
+from dataclasses import asdict, dataclass
+from typing import Any
+
+import pyarrow as pa
+
+from artifactnet.models.forensic_channels import FORENSIC_CHANNELS
+from artifactnet.transforms.elements.records import AuditedTrack, ErrorRow
+from artifactnet.transforms.manifests.columns import ManifestLayout
+
+TRACK_FIELDS = (
+    pa.field("track_id", pa.string(), nullable=False),
+    pa.field("uri", pa.string(), nullable=False),
+    pa.field("verdict", pa.string(), nullable=False),
+    pa.field("p_ai", pa.float64(), nullable=False),
+    pa.field("p_ai_spread", pa.float64(), nullable=False),
+    pa.field(
+        "codec_scores",
+        pa.list_(pa.struct([("codec", pa.string()), ("p_ai", pa.float64())])),
+        nullable=False,
+    ),
+    pa.field("codec_drift", pa.float64()),
+    pa.field("segments", pa.int32(), nullable=False),
+    pa.field("threshold_real", pa.float64(), nullable=False),
+    pa.field("threshold_ai", pa.float64(), nullable=False),
+    pa.field("run_id", pa.string(), nullable=False),
+    pa.field("model_id", pa.string(), nullable=False),
+    pa.field("config_id", pa.string(), nullable=False),
+    pa.field("content_id", pa.string(), nullable=False),
+    pa.field("sha256", pa.string()),  # null where not all of an object was read
+    pa.field("container", pa.string(), nullable=False),
+    pa.field("codec", pa.string(), nullable=False),
+    pa.field("sample_rate", pa.int32(), nullable=False),
+    pa.field("channels", pa.int32(), nullable=False),
+    pa.field("duration", pa.float64(), nullable=False),
+    pa.field("notes", pa.list_(pa.string()), nullable=False),
+    pa.field("label", pa.string()),
+    pa.field("generator", pa.string()),
+    pa.field("source", pa.string()),
+    pa.field("bench_origin", pa.string()),
+    pa.field("other_columns", pa.string()),
+)
+
+SEGMENT_SCHEMA = pa.schema(
+    [
+        pa.field("track_id", pa.string(), nullable=False),
+        pa.field("run_id", pa.string(), nullable=False),
+        pa.field("codec", pa.string(), nullable=False),
+        pa.field("start", pa.float64(), nullable=False),
+        pa.field("p_ai", pa.float32(), nullable=False),
+        *(
+            pa.field(f"{channel}_{statistic}", pa.float32())  # null by an ONNX model
+            for channel in FORENSIC_CHANNELS
+            for statistic in ("mean", "std")
+        ),
+        pa.field("embedding", pa.list_(pa.float32()), nullable=False),
+    ]
+)
+
+ERROR_SCHEMA = pa.schema(
+    [
+        pa.field("track_id", pa.string()),
+        pa.field("uri", pa.string()),
+        pa.field("manifest", pa.string(), nullable=False),
+        pa.field("line", pa.int64(), nullable=False),
+        pa.field("run_id", pa.string(), nullable=False),
+        pa.field("model_id", pa.string(), nullable=False),
+        pa.field("config_id", pa.string(), nullable=False),
+        pa.field("content_id", pa.string(), nullable=False),
+        pa.field("stage", pa.string(), nullable=False),
+        pa.field("error_class", pa.string(), nullable=False),
+        pa.field("message", pa.string(), nullable=False),
+    ]
+)
+
+
+def carried_names(layout: ManifestLayout) -> dict[str, str]:
+    """Output name of each carried column: its own, or ``manifest_...`` where that is taken."""
+    taken = {field.name for field in TRACK_FIELDS}
+    names = {}
+    for name, _ in layout.carried:
+        output = name
+        while output in taken:
+            output = f"manifest_{output}"
+        names[name] = output
+        taken.add(output)
+    return names
+
+
+def track_schema(layout: ManifestLayout) -> pa.Schema:
+    """Schema of ``tracks/``: ``TRACK_FIELDS``, then the columns carried from the manifest."""
+    names = carried_names(layout)
+    carried = [pa.field(names[name], kind) for name, kind in layout.carried]
+    return pa.schema([*TRACK_FIELDS, *carried])
+
+
+@dataclass(frozen=True)
+class RunFacts:
+    """What is the same in every row of a run.
+
+    Attributes:
+      run_id: of the run.
+      model_id: of the weights.
+      config_id: of everything else that decides a score.
+      threshold_real: the verdict's lower threshold.
+      threshold_ai: its upper threshold.
+    """
+
+    run_id: str
+    model_id: str
+    config_id: str
+    threshold_real: float
+    threshold_ai: float
+
+
+def track_record(audited: AuditedTrack, names: dict[str, str], run: RunFacts) -> dict[str, Any]:
+    """The row of ``tracks/``."""
+    track, row, verdict = audited.track, audited.track.row, audited.verdict
+    assert track.info is not None, "a scored track has been decoded"
+    return {
+        "track_id": row.track_id,
+        "uri": row.uri,
+        "verdict": verdict.verdict,
+        "p_ai": verdict.p_ai,
+        "p_ai_spread": verdict.p_ai_spread,
+        "codec_scores": [{"codec": c, "p_ai": score} for c, score in verdict.codec_scores],
+        "codec_drift": verdict.codec_drift,
+        "segments": len(audited.segments) // len(verdict.codec_scores),
+        "threshold_real": run.threshold_real,
+        "threshold_ai": run.threshold_ai,
+        "run_id": run.run_id,
+        "model_id": run.model_id,
+        "config_id": run.config_id,
+        "content_id": row.content_id,
+        "sha256": track.sha256,
+        **track.info._asdict(),
+        "notes": list(track.notes),
+        "label": row.label,
+        "generator": row.generator,
+        "source": row.source,
+        "bench_origin": row.bench_origin,
+        "other_columns": row.other_columns or None,
+        **{names[name]: value for name, value in row.carried},
+    }
+
+
+def segment_records(audited: AuditedTrack, run: RunFacts) -> Iterator[dict[str, Any]]:
+    """The rows of ``segments/``."""
+    for segment in audited.segments:
+        statistics = {
+            f"{channel}_{statistic}": None if math.isnan(value) else float(value)
+            for channel, values in zip(FORENSIC_CHANNELS, segment.statistics, strict=True)
+            for statistic, value in zip(("mean", "std"), values, strict=True)
+        }
+        yield {
+            "track_id": audited.track.row.track_id,
+            "run_id": run.run_id,
+            "codec": segment.codec,
+            "start": segment.start,
+            "p_ai": segment.p_ai,
+            **statistics,
+            "embedding": segment.embedding.tolist(),
+        }
+
+
+def _readable(text: str) -> str:
+    """``text`` with what is no Unicode, out of a broken manifest, as escapes."""
+    return text.encode("utf-8", "backslashreplace").decode()
+
+
+def error_record(error: ErrorRow, run: RunFacts) -> dict[str, Any]:
+    """The row of ``errors/``."""
+    row = error.row
+    return {
+        "track_id": _readable(row.track_id) or None,
+        "uri": _readable(row.uri) or None,
+        "manifest": _readable(row.manifest),
+        "line": row.line,
+        "run_id": run.run_id,
+        "model_id": run.model_id,
+        "config_id": run.config_id,
+        "content_id": _readable(row.content_id),
+        **{name: _readable(text) for name, text in asdict(error.failure).items()},
+    }

@@ -1,0 +1,248 @@
+"""What crosses the borders between stages.
+
+A line of a manifest enters as a ``ManifestRow``, becomes a ``DecodedTrack``, travels
+from codec to CNN as ``SegmentBatch`` elements, and leaves as one ``AuditedTrack``
+or as one ``ErrorRow``, with its ``Shard``, the rows that are committed together. A
+failure does not jump out of the line: it rides along as a ``StageFailure`` in place of
+the data, so that every line leaves at the same door, once.
+"""
+
+from dataclasses import dataclass, replace
+from typing import Any, Generic, TypeVar
+
+import numpy as np
+from numpy.typing import NDArray
+from torch import Tensor
+
+from artifactnet.transforms.audio.windows import AudioInfo, DecodedAudio
+
+PayloadT = TypeVar("PayloadT")
+OutT = TypeVar("OutT")
+
+
+@dataclass(frozen=True)
+class RawRow:
+    """One row of a manifest as the file holds it.
+
+    Attributes:
+      line: line or row number, from 1.
+      values: column name to value; without the audio bytes.
+      row_group: Parquet row group; -1 for other formats.
+      row: row within it.
+      has_audio: the file has a column of audio bytes.
+    """
+
+    line: int
+    values: dict[str, Any]
+    row_group: int = -1
+    row: int = -1
+    has_audio: bool = False
+
+
+@dataclass(frozen=True)
+class EmbeddedAudio:
+    """Where the audio bytes of a row lie in a Parquet manifest."""
+
+    manifest: str
+    column: str
+    row_group: int
+    row: int
+
+
+@dataclass(frozen=True)
+class StageFailure:
+    """Why a track can't be audited, and where that was found.
+
+    Attributes:
+      stage: that failed.
+      error_class: name of the exception's class.
+      message: for a person.
+    """
+
+    stage: str
+    error_class: str
+    message: str
+
+
+@dataclass(frozen=True)
+class Shard:
+    """Rows that are audited one after the other and committed together.
+
+    Attributes:
+      name: of it, part of its files' names.
+      rows: how many rows it has.
+    """
+
+    name: str = ""
+    rows: int = 0
+
+
+@dataclass(frozen=True)
+class ManifestRow:
+    """One track of the catalogue, or a line that should have been one.
+
+    Attributes:
+      track_id: unique in the manifest; may be empty where ``failure`` is set.
+      uri: absolute path or object address; names the bytes in messages too.
+      manifest: file that lists the track.
+      line: its line there (for Parquet its row), from 1.
+      embedded: set when the manifest itself holds the audio bytes.
+      label: ``ai`` or ``real`` where known.
+      generator: what made the track, where known.
+      source: data set or owner.
+      bench_origin: split of a benchmark.
+      carried: every other column, name and value, in the order of the manifest's layout.
+      other_columns: JSON of columns that the layout does not know; empty for none.
+      content_id: identity of the audio, see ``transforms.storage.fingerprint``; of a line that
+        is no row, of its failure; empty where nobody knows.
+      failure: why there is nothing to decode.
+      shard: to which the row belongs.
+    """
+
+    track_id: str
+    uri: str
+    manifest: str
+    line: int
+    embedded: EmbeddedAudio | None = None
+    label: str | None = None
+    generator: str | None = None
+    source: str | None = None
+    bench_origin: str | None = None
+    carried: tuple[tuple[str, Any], ...] = ()
+    other_columns: str = ""
+    content_id: str = ""
+    failure: StageFailure | None = None
+    shard: Shard = Shard()
+
+
+@dataclass(frozen=True)
+class DecodedTrack:
+    """A row with its audio.
+
+    Attributes:
+      row: the row.
+      sha256: of the whole file, hexadecimal; ``None`` where not all of it was read.
+      audio: windows, or why there are none.
+      object_bytes: transferred from an object store.
+    """
+
+    row: ManifestRow
+    sha256: str | None
+    audio: DecodedAudio | StageFailure
+    object_bytes: int = 0
+
+
+@dataclass(frozen=True)
+class TrackFacts:
+    """What the verdict stage needs to know of a decoded track."""
+
+    row: ManifestRow
+    sha256: str | None = None
+    info: AudioInfo | None = None
+    notes: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True)
+class SegmentBatch(Generic[PayloadT]):
+    """Some segments of one track through one codec.
+
+    Attributes:
+      track: whose segments they are.
+      codec: as in ``--codecs``, e.g. ``wav`` or ``mp3:128k``.
+      part: which of the track's batches this is, from 0.
+      parts: how many batches the track has.
+      starts: start of each segment in seconds, ``[segments]``.
+      payload: the data, first dimension ``segments``; or why there is none.
+    """
+
+    track: TrackFacts
+    codec: str
+    part: int
+    parts: int
+    starts: tuple[float, ...]
+    payload: PayloadT | StageFailure
+
+    def with_payload(self, payload: "OutT | StageFailure") -> "SegmentBatch[OutT]":
+        """The same segments one stage further."""
+        return replace(self, payload=payload)  # type: ignore[arg-type, return-value]
+
+
+@dataclass(frozen=True)
+class ResidualSpectra:
+    """Magnitude and residual, float32 ``[segments, bins, frames]``."""
+
+    magnitude: Tensor
+    residual: Tensor
+
+
+@dataclass(frozen=True)
+class SeparatedSpectra:
+    """Magnitude, residual and its two parts, float32 ``[segments, bins, frames]``."""
+
+    magnitude: Tensor
+    residual: Tensor
+    harmonic: Tensor
+    percussive: Tensor
+
+
+@dataclass(frozen=True)
+class SegmentScores:
+    """What the detector says of each segment, on the CPU.
+
+    Attributes:
+      p_ai: float32 ``[segments]``, P(AI) in [0, 1].
+      embedding: float32 ``[segments, embedding_size]`` of the CNN.
+      statistics: float32 ``[segments, 7, 2]``, mean and deviation of each forensic channel.
+    """
+
+    p_ai: NDArray[np.float32]
+    embedding: NDArray[np.float32]
+    statistics: NDArray[np.float32]
+
+
+@dataclass(frozen=True)
+class ScoredSegment:
+    """One segment of a track through one codec, as it goes into the verdict."""
+
+    codec: str
+    start: float
+    p_ai: float
+    embedding: NDArray[np.float32]
+    statistics: NDArray[np.float32]
+
+
+@dataclass(frozen=True)
+class Verdict:
+    """What is said of a track.
+
+    Attributes:
+      verdict: ``ai``, ``real`` or ``uncertain``.
+      p_ai: median P(AI) of the segments of the unprocessed audio.
+      p_ai_spread: interquartile range of the same.
+      codec_scores: codec and median P(AI), the unprocessed audio first.
+      codec_drift: largest distance of a codec's score from the unprocessed one; ``None``
+        with a single codec.
+    """
+
+    verdict: str
+    p_ai: float
+    p_ai_spread: float
+    codec_scores: tuple[tuple[str, float], ...]
+    codec_drift: float | None
+
+
+@dataclass(frozen=True)
+class AuditedTrack:
+    """A track with its verdict: one row of ``tracks/`` and its rows of ``segments/``."""
+
+    track: TrackFacts
+    verdict: Verdict
+    segments: tuple[ScoredSegment, ...]
+
+
+@dataclass(frozen=True)
+class ErrorRow:
+    """A row of ``errors/``: a track, or a manifest line, that got no verdict."""
+
+    row: ManifestRow
+    failure: StageFailure

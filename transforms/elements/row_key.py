@@ -1,0 +1,31 @@
+"""What tells one line of a catalogue from all others, in every run.
+
+Enters: a line, or a row that an earlier run wrote about it. Leaves: its key. A track is known by
+its ``track_id``; a line that made no track is known by its place, since it has no usable id.
+"""
+
+import pyarrow as pa
+
+MANIFEST_STAGE = "manifest"
+"""The stage of an error row whose line made no track."""
+
+
+def place_key(manifest: str, line: int) -> str:
+    """Key of a line that made no track."""
+    return f"{manifest}\n{line}"
+
+
+def row_key(track_id: str, stage: str | None, manifest: str | None, line: int | None) -> str:
+    """Key of a row of ``tracks/`` (``stage`` is ``None``) or of ``errors/``."""
+    if stage != MANIFEST_STAGE:
+        return track_id
+    return place_key(manifest or "", line or 0)
+
+
+def table_keys(table: pa.Table) -> list[str]:
+    """Key of every row of a table of ``tracks/``, ``segments/`` or ``errors/``."""
+    ids = table["track_id"].to_pylist()
+    if "stage" not in table.column_names:
+        return ids
+    columns = (table[name].to_pylist() for name in ("stage", "manifest", "line"))
+    return [row_key(*row) for row in zip(ids, *columns, strict=True)]

@@ -1,0 +1,64 @@
+"""How one stage treats one element: count it, time it, and keep its failure in line.
+
+Enters: a ``SegmentBatch`` and the stage's pure function. Leaves: the batch with the function's
+result, or with a ``StageFailure`` that names the stage. A batch that failed before passes
+untouched.
+"""
+
+import logging
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from typing import TypeVar
+
+from apache_beam.metrics import Metrics
+
+from artifactnet.transforms.elements.errors import AuditError
+from artifactnet.transforms.elements.records import SegmentBatch, StageFailure
+
+NAMESPACE = "artifactnet"
+InT = TypeVar("InT")
+OutT = TypeVar("OutT")
+logger = logging.getLogger(__name__)
+
+
+class StageMetrics:
+    """Beam metrics of one stage: elements, failures, and a latency distribution in ms."""
+
+    def __init__(self, stage: str) -> None:
+        self.stage = stage
+        self.elements = Metrics.counter(NAMESPACE, f"{stage}_elements")
+        self.failures = Metrics.counter(NAMESPACE, f"{stage}_failures")
+        self.latency = Metrics.distribution(NAMESPACE, f"{stage}_latency_ms")
+
+    @contextmanager
+    def timed(self) -> Iterator[None]:
+        """Count one element and the time spent on it."""
+        began = time.perf_counter()
+        try:
+            yield
+        finally:
+            self.elements.inc()
+            self.latency.update(round(1000 * (time.perf_counter() - began)))
+
+
+def failure(stage: str, track_id: str, error: Exception) -> StageFailure:
+    """Turn an exception into a failure; anything unforeseen is logged with its traceback."""
+    if isinstance(error, AuditError):
+        return StageFailure(stage, type(error).__name__, str(error))
+    logger.error("track %s: stage %s failed", track_id, stage, exc_info=error)
+    return StageFailure(stage, type(error).__name__, str(error) or repr(error))
+
+
+def run_stage(
+    metrics: StageMetrics, batch: SegmentBatch[InT], compute: Callable[[InT], OutT]
+) -> SegmentBatch[OutT]:
+    """Apply ``compute`` to the payload of ``batch``."""
+    if isinstance(batch.payload, StageFailure):
+        return batch.with_payload(batch.payload)
+    with metrics.timed():
+        try:
+            return batch.with_payload(compute(batch.payload))
+        except Exception as error:  # one bad track must not fail the job
+            metrics.failures.inc()
+            return batch.with_payload(failure(metrics.stage, batch.track.row.track_id, error))

@@ -1,0 +1,102 @@
+"""Re-encoding stage: every window of a track through every codec, cut into batches.
+
+Enters: ``DecodedTrack`` items. Leaves: ``SegmentBatch[NDArray]``, float32 ``[segments, samples]``,
+one codec a batch, as many segments as the device takes at once. They are yielded one by one, and
+the stages behind are fused to this one, so only one batch of a track has spectrograms at any time.
+"""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from functools import partial
+
+import apache_beam as beam
+import numpy as np
+from apache_beam.metrics import Metrics
+from numpy.typing import NDArray
+
+from artifactnet.transforms.audio.codec_spec import CodecSpec
+from artifactnet.transforms.audio.lossy_codec import BACKENDS, CodecBackend, codec_roundtrip
+from artifactnet.transforms.detector.detector import DetectorOptions, detector_of
+from artifactnet.transforms.elements.records import (
+    DecodedTrack,
+    SegmentBatch,
+    StageFailure,
+    TrackFacts,
+)
+from artifactnet.transforms.elements.stage import NAMESPACE, StageMetrics, run_stage
+
+
+@dataclass(frozen=True)
+class ReencodeOptions:
+    """Which codecs every track passes through; the unprocessed audio is the first."""
+
+    codecs: tuple[CodecSpec, ...] = (CodecSpec("wav"),)
+    backend: str = "pyav"
+
+
+def reencode(
+    windows: NDArray[np.float32], sample_rate: int, spec: CodecSpec, backend: CodecBackend
+) -> NDArray[np.float32]:
+    """Pass each of ``windows`` ``[segments, samples]`` through a codec.
+
+    Raises:
+      CodecError: naming the codec.
+    """
+    return np.stack([codec_roundtrip(window, sample_rate, spec, backend) for window in windows])
+
+
+def batches_of(
+    track: DecodedTrack, codecs: tuple[CodecSpec, ...], segments_per_batch: int
+) -> Iterator[tuple[CodecSpec, SegmentBatch[NDArray[np.float32]]]]:
+    """Cut a track into batches of its unprocessed windows, one codec a batch.
+
+    A track that failed to decode is a single batch that says so.
+    """
+    if isinstance(track.audio, StageFailure):
+        facts = TrackFacts(track.row, track.sha256)
+        yield codecs[0], SegmentBatch(facts, str(codecs[0]), 0, 1, (), track.audio)
+        return
+    audio = track.audio
+    facts = TrackFacts(track.row, track.sha256, audio.info, audio.notes)
+    cuts = range(0, len(audio.starts), segments_per_batch)
+    for position, spec in enumerate(codecs):
+        for index, first in enumerate(cuts):
+            piece = slice(first, first + segments_per_batch)
+            yield (
+                spec,
+                SegmentBatch(
+                    track=facts,
+                    codec=str(spec),
+                    part=position * len(cuts) + index,
+                    parts=len(codecs) * len(cuts),
+                    starts=audio.starts[piece],
+                    payload=audio.windows[piece],
+                ),
+            )
+
+
+class ReencodeDoFn(beam.DoFn):
+    """Re-encodes segments."""
+
+    def __init__(self, options: ReencodeOptions, detector: DetectorOptions) -> None:
+        self._options = options
+        self._detector = detector
+        self._metrics = StageMetrics("codec")
+        self._segments = Metrics.counter(NAMESPACE, "segments")
+
+    def setup(self) -> None:
+        """Find the encoders.
+
+        Raises:
+          CodecError: the backend is not installed here.
+        """
+        self._backend: CodecBackend = BACKENDS[self._options.backend]()
+
+    def process(self, element: DecodedTrack) -> Iterator[SegmentBatch]:
+        """Yield the track's batches."""
+        detector = detector_of(self._detector)
+        rate = detector.config.sample_rate
+        for spec, batch in batches_of(element, self._options.codecs, detector.segments_per_batch):
+            self._segments.inc(len(batch.starts))
+            through = partial(reencode, sample_rate=rate, spec=spec, backend=self._backend)
+            yield run_stage(self._metrics, batch, through)

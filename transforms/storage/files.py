@@ -1,0 +1,114 @@
+"""Files of any filesystem that Beam knows: opened as they are, written whole, Parquet in and out.
+
+Enters: an address, local, ``gs://`` or ``s3://``. Leaves: its bytes, its JSON or its table. A local
+file gets a temporary name and is renamed; an object appears when its upload is complete.
+"""
+
+import io
+import json
+import os
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any, BinaryIO
+
+import pyarrow as pa
+import pyarrow.parquet as pq
+from apache_beam.io.filesystem import CompressionTypes
+from apache_beam.io.filesystems import FileSystems
+
+from artifactnet.models.whole_file import whole_file
+from artifactnet.transforms.storage.object_store import (
+    s3_access,
+    split_address,
+    store_of,
+    with_retries,
+)
+
+GLOB_CHARACTERS = frozenset("*?[")
+"""What makes a pattern of an address."""
+
+
+def absolute(address: str) -> str:
+    """Local paths from the root on; addresses in object stores as they are."""
+    return address if "://" in address else os.path.abspath(address)
+
+
+def open_raw(address: str) -> BinaryIO:
+    """Open ``address`` for reading; its bytes are not decompressed, whatever its name says."""
+    return FileSystems.open(address, compression_type=CompressionTypes.UNCOMPRESSED)
+
+
+def read_json(address: str) -> Any:
+    """What the JSON file at ``address`` holds.
+
+    Raises:
+      ValueError: it is no JSON.
+    """
+    with open_raw(address) as file:
+        return json.loads(file.read())
+
+
+def write_bytes(address: str, content: bytes) -> None:
+    """Write a file or an object so that a reader sees all of it or nothing."""
+    if "://" in address:
+        scheme, bucket, name = split_address(address)
+        store = store_of(scheme, s3_access())
+        with_retries(lambda: store.write(bucket, name, content))
+        return
+    with whole_file(Path(address)) as partial:
+        partial.write_bytes(content)
+
+
+def write_json(address: str, value: Any) -> None:
+    """Write ``value`` as indented JSON, what JSON doesn't know as text."""
+    write_bytes(address, (json.dumps(value, indent=2, default=str) + "\n").encode())
+
+
+def parquet_bytes(table: pa.Table) -> bytes:
+    """``table`` as a Parquet file, zstd-compressed."""
+    buffer = io.BytesIO()
+    pq.write_table(table, buffer, compression="zstd")
+    return buffer.getvalue()
+
+
+@contextmanager
+def open_table(address: str) -> Iterator[pq.ParquetFile]:
+    """Open a Parquet table of an audit.
+
+    Raises:
+      ValueError: the file is damaged; the message names it and says what to do.
+    """
+    with open_raw(address) as file:
+        try:
+            yield pq.ParquetFile(file)
+        except pa.ArrowException as error:
+            reason = str(error).splitlines()[0]
+            raise ValueError(
+                f"{address} is damaged ({reason}): remove it, and its tracks are audited again"
+            ) from error
+
+
+def read_table(address: str, columns: Sequence[str] | None = None) -> pa.Table:
+    """One Parquet table; of ``columns`` those that it has.
+
+    Raises:
+      ValueError: the file is damaged.
+    """
+
+    def read() -> pa.Table:
+        with open_table(address) as parquet:
+            names = parquet.schema_arrow.names
+            return parquet.read([n for n in columns if n in names] if columns else None)
+
+    return with_retries(read)
+
+
+def table_rows(address: str) -> int:
+    """Rows of one Parquet table, from its footer."""
+
+    def count() -> int:
+        with open_table(address) as parquet:
+            return int(parquet.metadata.num_rows)
+
+    return with_retries(count)
