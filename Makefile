@@ -34,7 +34,6 @@ flink: $(STAMP)  ## audit the sample tracks on a Flink session cluster (needs Ja
 	  code=$$?; VENV=$(VENV) templates/flink/cluster.sh stop; exit $$code
 
 engines: $(STAMP)  ## the sample tracks on every engine that is here: the same scores
-	$(BIN)/uv sync --quiet --frozen --inexact --extra dask
 	PATH=$(abspath $(BIN)):$$PATH VENV=$(VENV) $(BIN)/python benchmarks/engines.py
 
 # Everything is installed from uv.lock, with hashes; a second environment links from uv's cache.
@@ -46,16 +45,16 @@ $(STAMP): pyproject.toml uv.lock .ci/uv.txt
 	@$(BIN)/python -m pip --version >/dev/null 2>&1 || $(BIN)/python -m ensurepip
 	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes -r .ci/uv.txt
 ifeq ($(TORCH),cpu)
-	@$(BIN)/uv sync --quiet --frozen --inexact $(addprefix --no-install-package ,$(CUDA_PACKAGES))
+	@$(BIN)/uv sync --quiet --frozen --inexact --extra all $(addprefix --no-install-package ,$(CUDA_PACKAGES))
 	@$(BIN)/uv pip install --python $(BIN)/python --index-url $(TORCH_CPU_INDEX) --no-deps torch==$(TORCH_VERSION)
 else
-	@$(BIN)/uv sync --quiet --frozen --inexact
+	@$(BIN)/uv sync --quiet --frozen --inexact --extra all
 endif
 	@touch $@
 
 lock:  ## after a change of dependencies in pyproject.toml
 	$(BIN)/uv lock
-	$(BIN)/uv export --quiet --no-dev --no-emit-project --format requirements-txt --output-file requirements.txt
+	$(BIN)/uv export --quiet --no-dev --all-extras --no-emit-project --format requirements-txt --output-file requirements.txt
 
 clean:
 	rm -rf $(VENV) $(OUT) $(OUT)-flink .flink .prism

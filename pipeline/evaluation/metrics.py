@@ -15,6 +15,7 @@ from dataclasses import dataclass, fields, replace
 import numpy as np
 from numpy.typing import NDArray
 from scipy.stats import beta
+from sklearn.metrics import auc as area
 from sklearn.metrics import precision_recall_fscore_support, roc_auc_score, roc_curve
 
 RESAMPLES = 1000
@@ -76,22 +77,8 @@ class Metrics:
     tpr_at_fpr_5: Estimate
 
 
-def _false_positive_rate(tracks: ScoredTracks) -> float:
-    real = ~tracks.is_ai
-    return float(tracks.called_ai[real].mean()) if real.any() else float("nan")
-
-
-def _prf(position: int) -> Callable[[ScoredTracks], float]:
-    def figure(tracks: ScoredTracks) -> float:
-        if not tracks.is_ai.any():
-            return float("nan")
-        return float(
-            precision_recall_fscore_support(
-                tracks.is_ai, tracks.called_ai, average="binary", zero_division=0.0
-            )[position]
-        )
-
-    return figure
+FIGURES = ("f1", "precision", "recall", "fpr", "auc", "tpr_at_fpr_1", "tpr_at_fpr_5")
+"""Of ``Metrics``, in the order of the reports."""
 
 
 def auc(tracks: ScoredTracks) -> float:
@@ -113,15 +100,23 @@ def tpr_at(rate: float) -> Callable[[ScoredTracks], float]:
     return figure
 
 
-FIGURES: dict[str, Callable[[ScoredTracks], float]] = {
-    "f1": _prf(2),
-    "precision": _prf(0),
-    "recall": _prf(1),
-    "fpr": _false_positive_rate,
-    "auc": auc,
-    "tpr_at_fpr_1": tpr_at(0.01),
-    "tpr_at_fpr_5": tpr_at(0.05),
-}
+def figures(tracks: ScoredTracks) -> dict[str, float]:
+    """Every figure of ``FIGURES``; NaN where the tracks can't give it."""
+    found = dict.fromkeys(FIGURES, float("nan"))
+    real = ~tracks.is_ai
+    if real.any():
+        found["fpr"] = float(tracks.called_ai[real].mean())
+    if tracks.is_ai.any():
+        scores = precision_recall_fscore_support(
+            tracks.is_ai, tracks.called_ai, average="binary", zero_division=0.0
+        )
+        found |= dict(zip(("precision", "recall", "f1"), map(float, scores[:3]), strict=True))
+    if real.any() and tracks.is_ai.any():
+        false, true, _ = roc_curve(tracks.is_ai, tracks.score, drop_intermediate=False)
+        found["auc"] = float(area(false, true))
+        found["tpr_at_fpr_1"] = float(true[false <= 0.01].max())
+        found["tpr_at_fpr_5"] = float(true[false <= 0.05].max())
+    return found
 
 
 def resampled(tracks: ScoredTracks, rng: np.random.Generator) -> ScoredTracks:
@@ -132,23 +127,24 @@ def resampled(tracks: ScoredTracks, rng: np.random.Generator) -> ScoredTracks:
     return tracks.take(np.concatenate([members[index] for index in drawn]))
 
 
-def measure(tracks: ScoredTracks, seed: int = 0, resamples: int = RESAMPLES) -> Metrics:
+def measure(tracks: ScoredTracks, seed: int = 0, resamples: int | None = None) -> Metrics:
     """All figures of ``tracks`` with their intervals.
 
     Args:
       tracks: at least one.
       seed: of the bootstrap.
-      resamples: how many bootstrap samples.
+      resamples: how many bootstrap samples; ``None`` for ``RESAMPLES``.
     """
     rng = np.random.default_rng(seed)
-    samples = [resampled(tracks, rng) for _ in range(resamples)]
+    whole = figures(tracks)
+    samples = [figures(resampled(tracks, rng)) for _ in range(resamples or RESAMPLES)]
     tail = 100 * (1 - CONFIDENCE) / 2
     estimates = {}
-    for name, figure in FIGURES.items():
-        values = np.array([figure(sample) for sample in samples])
+    for name in FIGURES:
+        values = np.array([sample[name] for sample in samples])
         values = values[~np.isnan(values)]
         low, high = np.percentile(values, [tail, 100 - tail]) if len(values) else (np.nan, np.nan)
-        estimates[name] = Estimate(figure(tracks), float(low), float(high))
+        estimates[name] = Estimate(whole[name], float(low), float(high))
     return Metrics(int(tracks.is_ai.sum()), int((~tracks.is_ai).sum()), **estimates)
 
 

@@ -14,9 +14,13 @@ import pyarrow as pa
 from apache_beam.io.filesystems import FileSystems
 
 from artifactnet.pipeline.output.folder import check_output, clear_orphans, sole_writer
-from artifactnet.pipeline.output.latest import OutputState, read_state
+from artifactnet.pipeline.output.latest import (
+    OutputState,
+    current_rows,
+    read_state,
+    superseded_rows,
+)
 from artifactnet.pipeline.output.layout import RUNS, OutputFiles, new_run_id
-from artifactnet.transforms.elements.row_key import table_keys
 from artifactnet.transforms.storage.files import (
     parquet_bytes,
     read_json,
@@ -78,10 +82,9 @@ def _merged(
     dropped = 0
     for path in paths:
         table = read_table(path)
-        keys = zip(table_keys(table), table["run_id"].to_pylist(), strict=True)
-        keep = [key not in superseded for key in keys]
-        dropped += len(keep) - sum(keep)
-        waiting.append(table.filter(pa.array(keep, pa.bool_())))
+        kept = current_rows(table, superseded)
+        dropped += len(table) - len(kept)
+        waiting.append(kept)
         if sum(len(one) for one in waiting) >= rows_per_file:
             yield pa.concat_tables(waiting, promote_options="permissive"), dropped
             waiting, dropped = [], 0
@@ -92,7 +95,7 @@ def _merged(
 def _write(
     state: OutputState, files: OutputFiles, run_id: str, rows_per_file: int
 ) -> tuple[Swap, int]:
-    superseded = set(state.database.execute("SELECT key, run_id FROM superseded").fetchall())
+    superseded = superseded_rows(state)
     new, dropped = [], 0
     for name in TABLES:
         merged = _merged(files.tables[name], superseded, rows_per_file)

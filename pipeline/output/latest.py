@@ -7,6 +7,7 @@ result only: a track that was audited again has a row of each run in the files.
 
 import re
 from dataclasses import dataclass
+from typing import NamedTuple
 
 import duckdb
 import pyarrow as pa
@@ -41,6 +42,14 @@ class OutputState:
     output: str
     run_id: str
     database: duckdb.DuckDBPyConnection
+
+
+class AuditTables(NamedTuple):
+    """The tables of an output, each line's latest result only."""
+
+    tracks: pa.Table
+    segments: pa.Table
+    errors: pa.Table
 
 
 def split_run(address: str) -> tuple[str, str]:
@@ -91,3 +100,31 @@ def read_state(address: str) -> OutputState:
         """  # noqa: S608 (run_id matched a pattern of digits and letters)
     )
     return OutputState(output, run_id, database)
+
+
+def superseded_rows(state: OutputState) -> set[tuple[str, str]]:
+    """Key and run of every row that a later run has replaced."""
+    return set(state.database.execute("SELECT key, run_id FROM superseded").fetchall())
+
+
+def current_rows(table: pa.Table, superseded: set[tuple[str, str]]) -> pa.Table:
+    """``table`` without rows that a later run has replaced."""
+    keys = zip(table_keys(table), table["run_id"].to_pylist(), strict=True)
+    return table.filter(pa.array([key not in superseded for key in keys], pa.bool_()))
+
+
+def read_audit(output: str) -> AuditTables:
+    """Read the tables of an output whole.
+
+    Raises:
+      ValueError: no audit is there, or a file is damaged.
+    """
+    state = read_state(output)
+    superseded = superseded_rows(state)
+    files = output_files(state.output)
+
+    def read(name: str) -> pa.Table:
+        tables = [current_rows(read_table(path), superseded) for path in files.tables[name]]
+        return pa.concat_tables(tables, promote_options="permissive") if tables else pa.table({})
+
+    return AuditTables(*(read(name) for name in AuditTables._fields))

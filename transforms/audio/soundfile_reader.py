@@ -30,7 +30,7 @@ class SoundfileReader:
           NotAudioError: libsndfile does not know the format, or finds no samples.
         """
         check_deadline()
-        if _looks_like_mpeg(file.read(3)):
+        if looks_like_mpeg(file.read(3)):
             raise NotAudioError("libsndfile: MP3 is left to FFmpeg")
         file.seek(0)
         try:
@@ -67,5 +67,6 @@ class SoundfileReader:
         self._sound.close()
 
 
-def _looks_like_mpeg(head: bytes) -> bool:
+def looks_like_mpeg(head: bytes) -> bool:
+    """Whether three bytes are the start of an MPEG stream or of its ID3 tag."""
     return head == b"ID3" or (len(head) == 3 and head[0] == 0xFF and head[1] & 0xE0 == 0xE0)

@@ -14,6 +14,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import BinaryIO, NamedTuple
 
+from artifactnet.transforms.audio.soundfile_reader import looks_like_mpeg
 from artifactnet.transforms.audio.windows import DecodeLimits
 from artifactnet.transforms.elements.errors import (
     AudioNotFoundError,
@@ -104,12 +105,19 @@ def _open_object(uri: str, limits: DecodeLimits, access: S3Access) -> RangeFile:
 
 
 def _opened(uri: str, ranges: RangeFile) -> OpenAudio:
-    if ranges.size > SMALL_BYTES:
-        return OpenAudio(io.BufferedReader(ranges, BUFFER_BYTES), None, ranges)
     try:
+        if ranges.size > SMALL_BYTES and not _is_mpeg(ranges):
+            return OpenAudio(io.BufferedReader(ranges, BUFFER_BYTES), None, ranges)
         whole = ranges.fetch_whole()
     except Exception as error:  # storage clients raise classes of their own
         raise storage_error(uri, error) from error
     digest = hashlib.file_digest(whole, "sha256").hexdigest()  # type: ignore[arg-type]
     whole.seek(0)
     return OpenAudio(whole, digest, ranges)
+
+
+def _is_mpeg(ranges: RangeFile) -> bool:
+    """Whether an object is an MP3, in which a place is found by reading up to it."""
+    head = ranges.read(3) or b""
+    ranges.seek(0)
+    return looks_like_mpeg(head)

@@ -234,7 +234,7 @@ def decode_windows(
         try:
             with closing(open_reader(file, check_deadline)) as reader:
                 check_limits(reader.info, limits)
-                return _read_windows(
+                return read_windows(
                     reader, sample_rate, window_samples, segments, limits, check_deadline
                 )
         except (DecodeLimitError, NonFiniteAudioError, SilentAudioError):
@@ -245,7 +245,7 @@ def decode_windows(
     raise failure
 
 
-def _read_windows(
+def read_windows(
     reader: AudioReader,
     sample_rate: int,
     window_samples: int,
@@ -253,6 +253,11 @@ def _read_windows(
     limits: DecodeLimits,
     check_deadline: Callable[[], None],
 ) -> DecodedAudio:
+    """Windows out of an open reader; see ``decode_windows``.
+
+    Raises:
+      AuditError: too short, silent, damaged, or beyond a limit.
+    """
     info = reader.info
     seconds = window_samples / sample_rate
     if info.duration < COMPLETE_FRACTION * seconds:

@@ -1,22 +1,26 @@
 """An object of a store as a seekable file that fetches what is read.
 
-Enters: an address and its size. Leaves: a binary file for the decoders. Blocks are fetched
-on demand and kept; once most of the object has been asked for, or in too many pieces, the
-rest comes in one stream into a temporary file, which is bounded by the limit on size.
+Enters: an address and its size. Leaves: a binary file for the decoders. Blocks are fetched on
+demand and kept by fsspec's block cache; once most of the object has been asked for, or in too many
+pieces, the rest comes in one stream into a temporary file, which is bounded by the limit on size.
 """
 
 import io
 import tempfile
 from typing import BinaryIO
 
+from fsspec.caching import BlockCache
+
 from artifactnet.transforms.storage.object_store import ObjectStore, with_retries
 
-BLOCK = 32 << 10
-MOST_AHEAD = 8
-"""Blocks in one request at most; reading on doubles them from one, a jump starts again."""
+BLOCK = 128 << 10
+LARGE = 16 << 20
+"""An object from this size on is read in blocks twice as large."""
 
 MOST_REQUESTS = 80
+MOST_IN_A_ROW = 16
 MOST_SHARE = 0.75
+SHARE_IN_A_ROW = 0.1
 PIECE = 8 << 20
 MEMORY_BYTES = 64 << 20
 """A whole object up to this size stays in memory."""
@@ -35,9 +39,11 @@ class RangeFile(io.RawIOBase):
         super().__init__()
         self._store, self._bucket, self._name, self.size = store, bucket, name, size
         self._position = 0
-        self._blocks: dict[int, bytes] = {}
+        self._block = BLOCK if size < LARGE else 2 * BLOCK
+        self._blocks: set[int] = set()
+        self._in_a_row = 0
+        self._cache = BlockCache(self._block, self._fetch_block, size, maxblocks=MOST_REQUESTS)
         self._whole: BinaryIO | None = None
-        self._next, self._ahead = -1, 1
         self.fetched = 0
         self.requests = 0
 
@@ -71,32 +77,35 @@ class RangeFile(io.RawIOBase):
             raise ConnectionError(f"{len(content)} of {end - start} bytes came")
         return content
 
+    def _fetch_block(self, start: int, end: int) -> bytes:
+        block = start // self._block
+        self._in_a_row = self._in_a_row + 1 if block - 1 in self._blocks else 1
+        self._blocks.add(block)
+        return self._request(start, min(end, self.size))
+
     def _fetch_whole(self) -> BinaryIO:
         file = tempfile.SpooledTemporaryFile(MEMORY_BYTES)  # noqa: SIM115 (closed in close())
         position = 0
         while position < self.size:
-            if content := self._blocks.get(position // BLOCK):
-                file.write(content)
-                position += len(content)
-                continue
-            end = min(position + PIECE, self.size)
-            known = (i * BLOCK for i in sorted(self._blocks) if i * BLOCK > position)
-            end = min(end, next(known, end))
-            file.write(self._request(position, end))
+            block = position // self._block
+            if block in self._blocks:  # in the cache, which holds all that was fetched
+                end = min((block + 1) * self._block, self.size)
+                file.write(self._cache._fetch(position, end))
+            else:
+                known = (one * self._block for one in sorted(self._blocks) if one > block)
+                end = min(position + PIECE, self.size, next(known, self.size))
+                file.write(self._request(position, end))
             position = end
-        self._blocks.clear()
         return file  # type: ignore[return-value]
 
-    def _block(self, index: int) -> bytes:
-        if index not in self._blocks:
-            self._ahead = min(2 * self._ahead, MOST_AHEAD) if index == self._next else 1
-            start = index * BLOCK
-            end = min(start + self._ahead * BLOCK, self.size)
-            content = self._request(start, end)
-            for offset in range(0, len(content), BLOCK):
-                self._blocks[index + offset // BLOCK] = content[offset : offset + BLOCK]
-            self._next = index + self._ahead
-        return self._blocks[index]
+    def _wants_all(self) -> bool:
+        """Whether what has been read so far is how a file is read from start to end."""
+        in_a_row = self._in_a_row * self._block
+        return (
+            self.requests >= MOST_REQUESTS
+            or self.fetched > MOST_SHARE * self.size
+            or (self._in_a_row >= MOST_IN_A_ROW and in_a_row > SHARE_IN_A_ROW * self.size)
+        )
 
     def fetch_whole(self) -> BinaryIO:
         """The whole object as a file at position 0."""
@@ -110,16 +119,14 @@ class RangeFile(io.RawIOBase):
         wanted = min(len(buffer), self.size - self._position)
         if wanted <= 0:
             return 0
-        if self._whole is None and (
-            self.requests >= MOST_REQUESTS or self.fetched > MOST_SHARE * self.size
-        ):
+        if self._whole is None and self._wants_all():
             self._whole = self._fetch_whole()
         if self._whole is not None:
             self._whole.seek(self._position)
             content = self._whole.read(wanted)
         else:
-            index, offset = divmod(self._position, BLOCK)
-            content = self._block(index)[offset : offset + wanted]
+            wanted = min(wanted, self._block - self._position % self._block)
+            content = self._cache._fetch(self._position, self._position + wanted)
         buffer[: len(content)] = content
         self._position += len(content)
         return len(content)

@@ -47,9 +47,9 @@ def catalogue(folder: Path, count: int) -> Path:
 
 
 @pytest.fixture
-def asked(tmp_path: Path, tiny_weights: Path) -> AuditRequest:
+def asked(tmp_path: Path, free_weights: Path) -> AuditRequest:
     return AuditRequest(
-        str(catalogue(tmp_path, 12)), str(tmp_path / "out"), weights=tiny_weights, workers=1,
+        str(catalogue(tmp_path, 12)), str(tmp_path / "out"), weights=free_weights, workers=1,
         quiet=True,
     )  # fmt: skip
 
@@ -151,6 +151,7 @@ def test_two_audits_never_write_to_one_folder(asked: AuditRequest, tmp_path: Pat
         run_audit(asked)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("workers", [1, 2])
 def test_killed_audit_is_gone_on_with(asked: AuditRequest, tmp_path: Path, workers: int) -> None:
     out = tmp_path / "out"

@@ -30,9 +30,10 @@ def column(output: str, table: str, name: str) -> list:
     ]
 
 
+@pytest.mark.engine
 @pytest.mark.parametrize("scheme", sorted(STORES))
 def test_audit_from_and_to_a_store_that_fails_now_and_then(
-    scheme: str, tiny_weights: Path, monkeypatch: pytest.MonkeyPatch
+    scheme: str, free_weights: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(object_store, "LONGEST_PAUSE", 0.5)
     faults = Faults(seed=3)
@@ -48,14 +49,14 @@ def test_audit_from_and_to_a_store_that_fails_now_and_then(
             rows.append({"track_id": f"t{number}", "uri": f"music/{number}"})
         rows.append({"track_id": "gone", "uri": "music/gone"})
         put(f"{bucket}/m.jsonl", "\n".join(map(json.dumps, rows)).encode())
-        put(f"{bucket}/models/tiny.safetensors", tiny_weights.read_bytes())
+        put(f"{bucket}/models/free.onnx", free_weights.read_bytes())
         asked = AuditRequest(
             f"{bucket}/m.jsonl", f"{bucket}/out", workers=1, quiet=True,
-            weights_source=f"{bucket}/models/tiny.safetensors",
+            weights=f"{bucket}/models/free.onnx",
         )  # fmt: skip
         faults.rate = 0.05
         first = run_audit(asked)
-        assert first.model_id == model_id(tiny_weights)
+        assert first.model_id == model_id(free_weights)
         assert faults.counts["unavailable"] + faults.counts["reset"] > 0
         assert (first.counts.tracks, first.counts.errors) == (24, 1)
         assert Counter(column(asked.output, "tracks", "track_id")) == {
@@ -67,7 +68,7 @@ def test_audit_from_and_to_a_store_that_fails_now_and_then(
         assert (second.counts.skipped, second.counts.tracks) == (24, 1)
         faults.rate = 0.0
         with pytest.raises(WeightsError, match="no such object"):
-            run_audit(replace(asked, weights_source=f"{bucket}/models/none.safetensors"))
+            run_audit(replace(asked, weights=f"{bucket}/models/none.onnx"))
         assert compare(f"{asked.output}/runs/{first.run_id}.json", asked.output).tracks == 25
         assert compact(asked.output).dropped == 1
         assert len(column(asked.output, "tracks", "track_id")) == 24

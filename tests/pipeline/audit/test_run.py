@@ -113,6 +113,7 @@ def test_metrics_cover_every_stage(audited) -> None:
     assert metrics["counters"]["audio_seconds"] == 4 * 26
 
 
+@pytest.mark.slow
 def test_again_and_in_two_processes_and_without_beam_the_scores_are_the_same(
     audited, request_of_samples: AuditRequest, tmp_path: Path
 ) -> None:
@@ -141,7 +142,7 @@ def request(catalogue: Path | str, output: Path, weights: Path, **more) -> Audit
     return AuditRequest(str(catalogue), str(output), weights=weights, workers=1, quiet=True, **more)
 
 
-def test_bad_rows_are_errors_and_nothing_is_lost(tmp_path: Path, tiny_weights: Path, wav) -> None:
+def test_bad_rows_are_errors_and_nothing_is_lost(tmp_path: Path, free_weights: Path, wav) -> None:
     good = wav("good.wav")
     lines = [
         json.dumps({"track_id": "good", "uri": good.name, "year": 1999}),
@@ -154,7 +155,7 @@ def test_bad_rows_are_errors_and_nothing_is_lost(tmp_path: Path, tiny_weights: P
     ]
     manifest = tmp_path / "m.jsonl"
     manifest.write_text("\n".join(lines))
-    record = run_audit(request(manifest, tmp_path / "out", tiny_weights))
+    record = run_audit(request(manifest, tmp_path / "out", free_weights))
     assert (record.counts.rows_in, record.counts.tracks, record.counts.errors) == (7, 3, 4)
     errors = table(tmp_path / "out", "errors")
     assert Counter(errors.error_class) == {
@@ -163,19 +164,19 @@ def test_bad_rows_are_errors_and_nothing_is_lost(tmp_path: Path, tiny_weights: P
     assert set(table(tmp_path / "out", "tracks").track_id) == {"good", "typed", "ünï 'q\""}
 
 
-def test_only_errors_and_no_track(tmp_path: Path, tiny_weights: Path) -> None:
+def test_only_errors_and_no_track(tmp_path: Path, free_weights: Path) -> None:
     (tmp_path / "m.csv").write_text("uri\na.wav\nb.wav\n")
-    record = run_audit(request(tmp_path / "m.csv", tmp_path / "out", tiny_weights))
+    record = run_audit(request(tmp_path / "m.csv", tmp_path / "out", free_weights))
     assert (record.counts.tracks, record.counts.errors) == (0, 2)
     assert len(table(tmp_path / "out", "tracks")) == 0
 
 
-def test_parquet_with_embedded_audio(tmp_path: Path, tiny_weights: Path, wav) -> None:
+def test_parquet_with_embedded_audio(tmp_path: Path, free_weights: Path, wav) -> None:
     good = wav().read_bytes()
     audio = [{"bytes": good, "path": "a.wav"}, {"bytes": b"no", "path": None}, None]
     columns = {"track_id": ["a", "b", "c"], "audio": audio, "verdict": ["x", "y", "z"]}
     pq.write_table(pa.table(columns), tmp_path / "m.parquet")
-    record = run_audit(request(tmp_path / "m.parquet", tmp_path / "out", tiny_weights))
+    record = run_audit(request(tmp_path / "m.parquet", tmp_path / "out", free_weights))
     assert (record.counts.tracks, record.counts.errors) == (1, 2)
     (track,) = table(tmp_path / "out", "tracks").to_dict("records")
     assert track["track_id"] == "a"
@@ -183,11 +184,11 @@ def test_parquet_with_embedded_audio(tmp_path: Path, tiny_weights: Path, wav) ->
     assert track["uri"].endswith("m.parquet#1/a.wav")
 
 
-def test_folder_is_listed_first(tmp_path: Path, tiny_weights: Path, wav) -> None:
+def test_folder_is_listed_first(tmp_path: Path, free_weights: Path, wav) -> None:
     wav("music/one.wav")
     wav("music/deep [x]/two's.wav")
     (tmp_path / "music" / "notes.txt").write_text("no music")
-    record = run_audit(request(tmp_path / "music", tmp_path / "out", tiny_weights))
+    record = run_audit(request(tmp_path / "music", tmp_path / "out", free_weights))
     assert record.counts.tracks == 2
     assert set(table(tmp_path / "out", "tracks").track_id) == {"one.wav", "deep [x]/two's.wav"}
     (listing,) = (tmp_path / "out").glob("manifest-*.jsonl")
@@ -195,9 +196,9 @@ def test_folder_is_listed_first(tmp_path: Path, tiny_weights: Path, wav) -> None
 
 
 def test_an_earlier_audit_is_not_mixed_with_a_new_one(
-    tmp_path: Path, tiny_weights: Path, wav
+    tmp_path: Path, free_weights: Path, wav
 ) -> None:
-    asked = request(wav(), tmp_path / "out", tiny_weights)
+    asked = request(wav(), tmp_path / "out", free_weights)
     first = run_audit(asked)
     second = run_audit(replace(asked, overwrite=True))
     assert first.run_id != second.run_id
@@ -206,9 +207,9 @@ def test_an_earlier_audit_is_not_mixed_with_a_new_one(
 
 
 def test_a_bad_catalogue_leaves_the_earlier_audit_alone(
-    tmp_path: Path, tiny_weights: Path, wav
+    tmp_path: Path, free_weights: Path, wav
 ) -> None:
-    asked = request(wav(), tmp_path / "out", tiny_weights)
+    asked = request(wav(), tmp_path / "out", free_weights)
     run_audit(asked)
     (tmp_path / "empty.jsonl").touch()
     with pytest.raises(ManifestError, match="empty"):
@@ -216,10 +217,10 @@ def test_a_bad_catalogue_leaves_the_earlier_audit_alone(
     assert len(table(tmp_path / "out", "tracks")) == 1
 
 
-def test_overwriting_touches_nothing_but_an_audit(tmp_path: Path, tiny_weights: Path, wav) -> None:
+def test_overwriting_touches_nothing_but_an_audit(tmp_path: Path, free_weights: Path, wav) -> None:
     music, curated = wav("music/tracks/one.wav"), tmp_path / "music" / "manifest.jsonl"
     curated.write_text("{}")
-    asked = request(tmp_path / "music", tmp_path / "music", tiny_weights, overwrite=True)
+    asked = request(tmp_path / "music", tmp_path / "music", free_weights, overwrite=True)
     first = run_audit(asked)
     second = run_audit(asked)
     assert (first.counts.tracks, second.counts.tracks) == (1, 1)
@@ -230,12 +231,12 @@ def test_overwriting_touches_nothing_but_an_audit(tmp_path: Path, tiny_weights: 
 
 
 def test_files_named_like_an_audits_are_not_taken_for_one(
-    tmp_path: Path, tiny_weights: Path, wav
+    tmp_path: Path, free_weights: Path, wav
 ) -> None:
     manifest = tmp_path / "out" / "manifest-2024.jsonl"
     manifest.parent.mkdir()
     manifest.write_text(json.dumps({"uri": str(wav())}))
-    asked = request(manifest, tmp_path / "out", tiny_weights)
+    asked = request(manifest, tmp_path / "out", free_weights)
     run_audit(asked)
     run_audit(replace(asked, overwrite=True))
     assert manifest.exists()
@@ -244,8 +245,8 @@ def test_files_named_like_an_audits_are_not_taken_for_one(
         run_audit(replace(asked, overwrite=True))
 
 
-def test_tables_that_are_read_are_not_replaced(tmp_path: Path, tiny_weights: Path, wav) -> None:
-    asked = request(wav(), tmp_path / "out", tiny_weights)
+def test_tables_that_are_read_are_not_replaced(tmp_path: Path, free_weights: Path, wav) -> None:
+    asked = request(wav(), tmp_path / "out", free_weights)
     run_audit(asked)
     again = replace(asked, catalogue=f"{tmp_path}/out/tracks/*.parquet", overwrite=True)
     with pytest.raises(OutputError, match="to be read and replaced"):
@@ -253,9 +254,9 @@ def test_tables_that_are_read_are_not_replaced(tmp_path: Path, tiny_weights: Pat
     assert len(table(tmp_path / "out", "tracks")) == 1
 
 
-def test_refused_requests_leave_no_folder(tmp_path: Path, tiny_weights: Path) -> None:
+def test_refused_requests_leave_no_folder(tmp_path: Path, free_weights: Path) -> None:
     with pytest.raises(ManifestError, match="no such file"):
-        run_audit(request(tmp_path / "gone.jsonl", tmp_path / "out", tiny_weights))
+        run_audit(request(tmp_path / "gone.jsonl", tmp_path / "out", free_weights))
     assert not (tmp_path / "out").exists()
 
 
@@ -264,21 +265,21 @@ def test_refused_requests_leave_no_folder(tmp_path: Path, tiny_weights: Path) ->
     [({"output": ""}, "name is empty"), ({"beam_options": ("--runner", "Nonsense")}, "Nonsense")],
 )
 def test_requests_that_cannot_be_carried_out(
-    tmp_path: Path, tiny_weights: Path, wav, change: dict, said: str
+    tmp_path: Path, free_weights: Path, wav, change: dict, said: str
 ) -> None:
     with pytest.raises(ValueError, match=said):
-        run_audit(replace(request(wav(), tmp_path / "out", tiny_weights), **change))
+        run_audit(replace(request(wav(), tmp_path / "out", free_weights), **change))
 
 
 def test_interrupted_audit_can_be_started_again(
-    tmp_path: Path, tiny_weights: Path, wav, monkeypatch: pytest.MonkeyPatch
+    tmp_path: Path, free_weights: Path, wav, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     from artifactnet.pipeline.audit import run
 
     def interrupted(*_: object) -> None:
         raise KeyboardInterrupt
 
-    asked = request(wav("music/a.wav").parent, tmp_path / "out", tiny_weights)
+    asked = request(wav("music/a.wav").parent, tmp_path / "out", free_weights)
     with monkeypatch.context() as patch:
         patch.setattr(run, "_run_pipeline", interrupted)
         with pytest.raises(AuditInterruptedError, match="goes on from there"):
@@ -286,7 +287,7 @@ def test_interrupted_audit_can_be_started_again(
     assert run_audit(asked).counts.tracks == 1
 
 
-def test_text_that_is_no_unicode_is_an_error_row(tmp_path: Path, tiny_weights: Path, wav) -> None:
+def test_text_that_is_no_unicode_is_an_error_row(tmp_path: Path, free_weights: Path, wav) -> None:
     good = wav()
     rows = [
         {"track_id": "a", "uri": good.name, "label": "Bj\udcf6rk"},
@@ -295,7 +296,7 @@ def test_text_that_is_no_unicode_is_an_error_row(tmp_path: Path, tiny_weights: P
         {"track_id": "d", "uri": good.name},
     ]
     (tmp_path / "m.jsonl").write_text("\n".join(map(json.dumps, rows)))
-    record = run_audit(request(tmp_path / "m.jsonl", tmp_path / "out", tiny_weights))
+    record = run_audit(request(tmp_path / "m.jsonl", tmp_path / "out", free_weights))
     assert (record.counts.tracks, record.counts.errors) == (1, 3)
     ids = set(table(tmp_path / "out", "errors").track_id)
     assert ids == {"a", "c", "\\ud800"}
@@ -303,18 +304,18 @@ def test_text_that_is_no_unicode_is_an_error_row(tmp_path: Path, tiny_weights: P
 
 @pytest.mark.parametrize("name", ["out[1]", "out*", "wh?t"])
 def test_output_that_looks_like_a_glob_is_refused(
-    tmp_path: Path, tiny_weights: Path, wav, name: str
+    tmp_path: Path, free_weights: Path, wav, name: str
 ) -> None:
     with pytest.raises(OutputError, match="can't have"):
-        run_audit(request(wav(), tmp_path / name, tiny_weights))
+        run_audit(request(wav(), tmp_path / name, free_weights))
 
 
 def test_encoder_that_is_missing_is_found_before_any_work(
-    tmp_path: Path, tiny_weights: Path, wav
+    tmp_path: Path, free_weights: Path, wav
 ) -> None:
     codecs = parse_codecs("aac:128k:libfdk_aac")
     with pytest.raises(CodecError, match="libfdk_aac"):
-        run_audit(request(wav(), tmp_path / "out", tiny_weights, codecs=codecs))
+        run_audit(request(wav(), tmp_path / "out", free_weights, codecs=codecs))
 
 
 def test_secrets_are_not_written_down() -> None:
@@ -324,14 +325,14 @@ def test_secrets_are_not_written_down() -> None:
     ]  # fmt: skip
 
 
-def test_output_that_cannot_be_written(tmp_path: Path, tiny_weights: Path, wav) -> None:
+def test_output_that_cannot_be_written(tmp_path: Path, free_weights: Path, wav) -> None:
     (tmp_path / "file").touch()
     with pytest.raises(OutputError, match="can't be written"):
-        run_audit(request(wav(), tmp_path / "file" / "out", tiny_weights))
+        run_audit(request(wav(), tmp_path / "file" / "out", free_weights))
 
 
 def test_lost_rows_fail_the_audit(
-    tmp_path: Path, tiny_weights: Path, wav, monkeypatch: pytest.MonkeyPatch
+    tmp_path: Path, free_weights: Path, wav, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     from artifactnet.pipeline.output import run_record
 
@@ -340,17 +341,18 @@ def test_lost_rows_fail_the_audit(
         run_record, "rows_of_table", lambda *a: rows(*a) - (1 if a[1] == "tracks" else 0)
     )
     with pytest.raises(AuditFailedError, match="don't add up"):
-        run_audit(request(wav(), tmp_path / "out", tiny_weights))
+        run_audit(request(wav(), tmp_path / "out", free_weights))
 
 
+@pytest.mark.slow
 @pytest.mark.skipif(not SHARED_CORPUS.exists(), reason="the shared corpus is not here")
-def test_a_slice_of_the_shared_corpus(tmp_path: Path, tiny_weights: Path) -> None:
+def test_a_slice_of_the_shared_corpus(tmp_path: Path, free_weights: Path) -> None:
     lines = SHARED_CORPUS.read_text().splitlines()[::60]
     rows = [json.loads(line) for line in lines]
     for row in rows:
         row["uri"] = str(SHARED_CORPUS.parent / row["uri"])
     manifest = tmp_path / "slice.jsonl"
     manifest.write_text("\n".join(map(json.dumps, rows)))
-    record = run_audit(request(manifest, tmp_path / "out", tiny_weights, segments=1))
-    assert record.counts.tracks == len(rows) == 20
+    record = run_audit(request(manifest, tmp_path / "out", free_weights, segments=1))
+    assert record.counts.tracks == len(rows) == 24
     assert record.counts.errors == 0

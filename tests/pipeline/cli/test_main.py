@@ -1,26 +1,60 @@
 """The command as a user types it, in a process of its own."""
 
+import io
 import json
+import signal
 import subprocess
 import sys
+import threading
+from contextlib import redirect_stderr, redirect_stdout
 from pathlib import Path
+from typing import NamedTuple
 
 import pytest
 
+from artifactnet.pipeline.cli.main import main
+from artifactnet.pipeline.options import detector_address
 from tests.conftest import SAMPLES
 
+ROOT = Path(__file__).parents[3]
 
-def artifactnet(*arguments: object, cwd: Path | None = None) -> subprocess.CompletedProcess[str]:
+
+class Done(NamedTuple):
+    """What a command left behind."""
+
+    returncode: int
+    stdout: str
+    stderr: str
+
+
+def artifactnet(*arguments: object, cwd: Path | None = None) -> Done:
+    """Run a command in this process: importing Beam and torch each time would take minutes."""
+    out, err, code = io.StringIO(), io.StringIO(), 0
+    with pytest.MonkeyPatch.context() as patch, redirect_stdout(out), redirect_stderr(err):
+        patch.setattr(sys, "argv", ["artifactnet", *map(str, arguments)])
+        patch.setattr(signal, "signal", lambda *_: None)
+        patch.setattr(threading, "excepthook", threading.excepthook)
+        patch.setenv("COLUMNS", "160")
+        patch.chdir(cwd or ROOT)
+        try:
+            main()
+        except SystemExit as ended:
+            code = ended.code if isinstance(ended.code, int) else int(bool(ended.code))
+    return Done(code, out.getvalue(), err.getvalue())
+
+
+def in_a_process(*arguments: object) -> Done:
+    """Run a command as a user types it."""
     command = [sys.executable, "-m", "artifactnet", *map(str, arguments)]
-    root = str(Path(__file__).parents[2])
-    environment = {"PYTHONPATH": root, "PATH": "/usr/bin:/bin", "COLUMNS": "160"}
-    return subprocess.run(command, capture_output=True, text=True, cwd=cwd or root, env=environment)
+    environment = {"PATH": "/usr/bin:/bin", "COLUMNS": "160"}
+    done = subprocess.run(command, capture_output=True, text=True, cwd=ROOT, env=environment)
+    return Done(done.returncode, done.stdout, done.stderr)
 
 
 @pytest.fixture(scope="module")
-def audited(tmp_path_factory: pytest.TempPathFactory, tiny_weights: Path):
+def audited(tmp_path_factory: pytest.TempPathFactory, free_weights: Path):
     output = tmp_path_factory.mktemp("cli") / "out"
-    return output, artifactnet("audit", SAMPLES, "-o", output, "--weights", tiny_weights)
+    return output, in_a_process("audit", SAMPLES, "-o", output, "--weights", free_weights)
 
 
 def test_audit_prints_a_table_and_where_the_parquet_is(audited) -> None:
@@ -37,17 +71,17 @@ def test_audit_says_nothing_alarming(audited) -> None:
     assert done.stderr == ""
 
 
-def test_audit_json_and_fail_on_errors(tmp_path: Path, tiny_weights: Path) -> None:
-    arguments = ("audit", SAMPLES, "--output", tmp_path, "--weights", tiny_weights, "--json")
+def test_audit_json_and_fail_on_errors(tmp_path: Path, free_weights: Path) -> None:
+    arguments = ("audit", SAMPLES, "--output", tmp_path, "--weights", free_weights, "--json")
     done = artifactnet(*arguments, "--fail-on-errors", "0.1", "--workers", "1")
     assert json.loads(done.stdout)["counts"]["errors"] == 1
     assert done.returncode == 1
     assert "12.5% of the rows are errors" in done.stderr
 
 
-def test_score_json(tiny_weights: Path, tmp_path: Path) -> None:
+def test_score_json(free_weights: Path, tmp_path: Path) -> None:
     good, bad = SAMPLES.parent / "stomp-real.wav", SAMPLES.parent / "broken.mp3"
-    done = artifactnet("score", good, bad, "--json", "--weights", tiny_weights, "--codecs", "opus")
+    done = artifactnet("score", good, bad, "--json", "--weights", free_weights, "--codecs", "opus")
     assert done.returncode == 0, done.stderr
     first, second = map(json.loads, done.stdout.splitlines())
     assert set(first["codec_scores"]) == {"wav", "opus:96k"}
@@ -56,8 +90,8 @@ def test_score_json(tiny_weights: Path, tmp_path: Path) -> None:
     assert second["stage"] == "decode"
 
 
-def test_score_table(tiny_weights: Path) -> None:
-    done = artifactnet("score", SAMPLES.parent / "stomp-real.wav", "--weights", tiny_weights)
+def test_score_table(free_weights: Path) -> None:
+    done = artifactnet("score", SAMPLES.parent / "stomp-real.wav", "--weights", free_weights)
     assert "stomp-real.wav" in done.stdout
     assert done.returncode == 0
 
@@ -113,8 +147,6 @@ def test_bad_values_name_the_option(option: str, value: str, said: str) -> None:
 def test_a_detector_may_be_a_path_or_an_address(tmp_path: Path) -> None:
     import typer
 
-    from artifactnet.pipeline.cli.options import detector_address
-
     assert detector_address("", "") == (None, "")
     assert detector_address("w.safetensors", "") == (Path("w.safetensors"), "")
     assert detector_address("s3://b/w.safetensors", "") == (None, "s3://b/w.safetensors")
@@ -122,3 +154,28 @@ def test_a_detector_may_be_a_path_or_an_address(tmp_path: Path) -> None:
     for pair in (("a.safetensors", "b.onnx"), ("", "gs://b/m.safetensors")):
         with pytest.raises(typer.BadParameter):
             detector_address(*pair)
+
+
+def test_help_and_version_load_neither_torch_nor_beam() -> None:
+    code = (
+        "import sys; sys.argv = ['artifactnet', '--help']\n"
+        "from artifactnet.pipeline.cli.main import main\n"
+        "try: main()\n"
+        "except SystemExit: pass\n"
+        "heavy = {'torch', 'apache_beam', 'numpy', 'pyarrow'} & set(sys.modules)\n"
+        "assert not heavy, heavy"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True)
+    assert done.returncode == 0, done.stderr
+    assert artifactnet("--version").stdout.startswith("artifactnet 0.")
+
+
+def test_a_missing_extra_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(sys.modules, "sklearn.metrics", None)
+    monkeypatch.delitem(sys.modules, "artifactnet.pipeline.evaluation.metrics", raising=False)
+    monkeypatch.delitem(sys.modules, "artifactnet.pipeline.evaluation.calibrate", raising=False)
+    done = artifactnet("calibrate", "--scores", "none.parquet")
+    assert done.returncode == 2
+    assert (
+        done.stderr == "error: this needs the package sklearn: pip install 'artifactnet[bench]'\n"
+    )

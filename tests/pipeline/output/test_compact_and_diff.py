@@ -10,7 +10,7 @@ import pandas as pd
 import pytest
 import soundfile
 
-from artifactnet.models.artifactnet import ArtifactNet, load_detector, save_detector
+from artifactnet.models.onnx_export import with_thresholds
 from artifactnet.pipeline.audit.request import AuditRequest
 from artifactnet.pipeline.audit.run import run_audit
 from artifactnet.pipeline.output import compact as compact_module
@@ -27,7 +27,7 @@ def table(output: Path, name: str) -> pd.DataFrame:
 
 
 @pytest.fixture
-def asked(tmp_path: Path, tiny_weights: Path) -> AuditRequest:
+def asked(tmp_path: Path, free_weights: Path) -> AuditRequest:
     (tmp_path / "music").mkdir()
     rows = []
     for number in range(9):
@@ -38,7 +38,7 @@ def asked(tmp_path: Path, tiny_weights: Path) -> AuditRequest:
     rows.append({"track_id": "late", "uri": "music/late.wav"})
     (tmp_path / "m.jsonl").write_text("\n".join([*map(json.dumps, rows), "no json"]))
     return AuditRequest(
-        str(tmp_path / "m.jsonl"), str(tmp_path / "out"), weights=tiny_weights, workers=1,
+        str(tmp_path / "m.jsonl"), str(tmp_path / "out"), weights=free_weights, workers=1,
         quiet=True,
     )  # fmt: skip
 
@@ -114,11 +114,8 @@ def test_difference_between_models(
 ) -> None:
     run_audit(asked)
     assert asked.weights
-    network = load_detector(asked.weights).network
-    strict = ArtifactNet(replace(network.config, threshold_real=0.0, threshold_ai=1e-6))
-    strict.load_state_dict(network.state_dict())
-    save_detector(strict, tmp_path / "strict.safetensors")
-    other = replace(asked, weights=tmp_path / "strict.safetensors", output=str(tmp_path / "b"))
+    with_thresholds(Path(asked.weights), tmp_path / "strict.onnx", 0.0, 1e-6)
+    other = replace(asked, weights=tmp_path / "strict.onnx", output=str(tmp_path / "b"))
     run_audit(other)
     found = compare(asked.output, other.output)
     assert {change.why for change in found.changes} == {"model"}

@@ -32,11 +32,12 @@ def loudness_model(path: Path, name: str = "audio", samples: int | str = 176_400
     return path
 
 
+@pytest.mark.slow
 def test_export_equals_torch(tiny_weights: Path, tmp_path: Path) -> None:
     network = load_detector(tiny_weights).network
     export_onnx(network, tmp_path / "a.onnx")
     audio = np.stack([music(4)[:, 0], 0.01 * music(4)[::-1, 0], np.zeros(176_400, np.float32)])
-    found = OnnxDetector(tmp_path / "a.onnx").scores_of_audio(audio).p_ai
+    found = OnnxDetector(tmp_path / "a.onnx").scores(audio).p_ai
     with torch.inference_mode():
         wanted = torch.sigmoid(network(torch.from_numpy(audio)).logit).numpy()
     np.testing.assert_allclose(found, wanted, atol=1e-3)
@@ -78,4 +79,4 @@ def test_models_that_do_not_keep_the_contract_are_refused(tmp_path: Path) -> Non
 def test_what_is_no_probability_is_an_error(tmp_path: Path) -> None:
     detector = OnnxDetector(loudness_model(tmp_path / "a.onnx"))
     with pytest.raises(ValueError, match="no probability"):
-        detector.scores_of_audio(np.full((1, 176_400), 3, np.float32))
+        detector.scores(np.full((1, 176_400), 3, np.float32))
