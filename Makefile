@@ -9,13 +9,16 @@ BIN := $(VENV)/bin
 STAMP := $(VENV)/.installed
 export UV_PROJECT_ENVIRONMENT := $(abspath $(VENV))
 
-.PHONY: audit test lint prism flink engines lock clean
+.PHONY: audit test test-slow lint prism flink engines lock clean
 
 audit: $(STAMP)  ## audit the bundled sample tracks
 	$(BIN)/artifactnet audit samples/manifest.jsonl --output $(OUT) --overwrite
 
-test: $(STAMP)  ## run the tests
-	$(BIN)/pytest -n auto
+test: $(STAMP)  ## run the tests that take seconds
+	$(BIN)/pytest -n auto -m "not slow and not engine"
+
+test-slow: $(STAMP)  ## and the others: trainings, kills, emulators
+	$(BIN)/pytest -n auto -m "slow or engine"
 
 lint: $(STAMP)  ## lint, format and types
 	$(BIN)/ruff check .

@@ -5,18 +5,28 @@ embeddings and everything in between that is evidence. The steps are the modules
 this one; training, ``artifactnet score`` and the Beam job run these same modules.
 """
 
+from collections.abc import Mapping
+from dataclasses import replace
 from pathlib import Path
 from typing import NamedTuple
 
 import torch
+from numpy.typing import NDArray
 from torch import Tensor, nn
 
 from artifactnet.models.artifact_unet import ArtifactUNet
 from artifactnet.models.config import ArtifactNetConfig
 from artifactnet.models.forensic_channels import FORENSIC_CHANNELS, forensic_channels
+from artifactnet.models.forensic_statistics import FEATURE_NAMES, STATISTICS_VERSION
 from artifactnet.models.hpss import hpss
-from artifactnet.models.safetensors_io import load_module, model_id, save_module
+from artifactnet.models.safetensors_io import (
+    WeightsError,
+    load_module_and_arrays,
+    model_id,
+    save_module,
+)
 from artifactnet.models.segment_classifier import Classification, SegmentClassifier
+from artifactnet.models.statistics_head import StatisticsHead
 from artifactnet.models.stft import Stft
 
 SHIPPED_WEIGHTS = Path(__file__).parent / "weights" / "artifactnet.safetensors"
@@ -71,15 +81,25 @@ class ArtifactNet(nn.Module):
 
 
 class LoadedDetector(NamedTuple):
-    """A detector ready to score and the id of the file it came from."""
+    """A detector ready to score.
+
+    Attributes:
+      network: in evaluation mode.
+      model_id: of the file it came from.
+      head: boosted trees on forensic statistics, which decide; ``None`` where the CNN does.
+    """
 
     network: ArtifactNet
     model_id: str
+    head: StatisticsHead | None = None
 
 
-def save_detector(network: ArtifactNet, path: Path) -> str:
-    """Write weights (float16) and configuration to one file; returns the model id."""
-    return save_module(network, network.config.to_json(), path, half=True)
+def save_detector(network: ArtifactNet, path: Path, head: StatisticsHead | None = None) -> str:
+    """Write weights (float16), head and configuration to one file; returns the model id."""
+    version = STATISTICS_VERSION if head else ""
+    config = replace(network.config, statistics=version)
+    arrays = head.to_tensors() if head else None
+    return save_module(network, config.to_json(), path, half=True, arrays=arrays)
 
 
 def load_detector(path: Path = SHIPPED_WEIGHTS) -> LoadedDetector:
@@ -88,5 +108,28 @@ def load_detector(path: Path = SHIPPED_WEIGHTS) -> LoadedDetector:
     Raises:
       WeightsError: the file is missing, damaged, or not a detector.
     """
-    network, _ = load_module(lambda stored: ArtifactNet(ArtifactNetConfig.from_json(stored)), path)
-    return LoadedDetector(network.eval(), model_id(path))
+    network, _, arrays = load_module_and_arrays(
+        lambda stored: ArtifactNet(ArtifactNetConfig.from_json(stored)), path
+    )
+    return LoadedDetector(network.eval(), model_id(path), _head(network.config, arrays, path))
+
+
+def _head(
+    config: ArtifactNetConfig, arrays: Mapping[str, NDArray], path: Path
+) -> StatisticsHead | None:
+    if not config.statistics and not arrays:
+        return None
+    if config.statistics != STATISTICS_VERSION:
+        raise WeightsError(
+            f"{path}: its head reads the statistics {config.statistics or 'of no version'}, and "
+            f"these are {STATISTICS_VERSION}; use the version of artifactnet that it was made by"
+        )
+    try:
+        head = StatisticsHead.from_tensors(arrays)
+    except ValueError as error:
+        raise WeightsError(f"{path}: {error}") from error
+    if head.features != len(FEATURE_NAMES):
+        raise WeightsError(
+            f"{path}: its head reads {head.features} statistics, there are {len(FEATURE_NAMES)}"
+        )
+    return head

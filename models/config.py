@@ -38,6 +38,8 @@ class ArtifactNetConfig:
       embedding_size: length of the embedding that the CNN's last layer reads.
       threshold_real: a track is ``real`` when its score is below.
       threshold_ai: a track is ``ai`` when its score is at least this.
+      statistics: version of the forensic statistics by which a head of boosted trees decides;
+        empty where the CNN does.
     """
 
     sample_rate: int = 44_100
@@ -52,6 +54,7 @@ class ArtifactNetConfig:
     embedding_size: int = 64
     threshold_real: float = 0.5
     threshold_ai: float = 0.5
+    statistics: str = ""
 
     @property
     def segment_seconds(self) -> float:
@@ -80,6 +83,7 @@ class ArtifactNetConfig:
           ValueError: a field is unknown or missing.
         """
         known = {field.name for field in fields(cls)}
+        stored = {"statistics": ""} | stored  # weights of before there were any
         if set(stored) != known:
             raise ValueError(f"configuration fields differ: {sorted(known ^ set(stored))}")
         values: dict[str, Any] = {
@@ -107,5 +111,7 @@ class ArtifactNetConfig:
             raise ValueError("classifier_channels has five levels")
         if not 0 < self.mask_bound <= 1:
             raise ValueError(f"mask_bound is {self.mask_bound}; use a share up to 1")
+        if not isinstance(self.statistics, str) or len(self.statistics) > 64:
+            raise ValueError("statistics must be a short text")
         if not 0 <= self.threshold_real <= self.threshold_ai <= 1:
             raise ValueError("thresholds must be 0 <= threshold_real <= threshold_ai <= 1")

@@ -8,11 +8,12 @@ name and shape, because a weights file is untrusted input.
 
 import hashlib
 import json
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any, TypeVar
 
 import torch
+from numpy.typing import NDArray
 from safetensors import SafetensorError, safe_open
 from safetensors.torch import save
 from torch import nn
@@ -21,13 +22,21 @@ from artifactnet.models.whole_file import whole_file
 
 ModuleT = TypeVar("ModuleT", bound=nn.Module)
 
+APART = "beside/"
+"""Prefix of what is stored beside the module."""
+
 
 class WeightsError(ValueError):
     """A weights file can't be used; the message says which and why."""
 
 
 def save_module(
-    module: nn.Module, config: dict[str, Any], path: Path, *, half: bool = False
+    module: nn.Module,
+    config: dict[str, Any],
+    path: Path,
+    *,
+    half: bool = False,
+    arrays: Mapping[str, NDArray[Any]] | None = None,
 ) -> str:
     """Write ``module`` and ``config`` to ``path``, whole or not at all.
 
@@ -35,7 +44,8 @@ def save_module(
       module: its state dict is stored, contiguous and on the CPU.
       config: JSON-serialisable fields that rebuild the module.
       path: target file.
-      half: store floating-point tensors as float16 (they load as float32).
+      half: store the module's floating-point tensors as float16 (they load as float32).
+      arrays: what is stored beside the module, as it is, under ``APART`` and its name.
 
     Returns:
       The model id of the file, see ``model_id``.
@@ -44,6 +54,8 @@ def save_module(
         name: (tensor.half() if half and tensor.is_floating_point() else tensor).cpu().contiguous()
         for name, tensor in module.state_dict().items()
     }
+    for name, array in (arrays or {}).items():
+        tensors[f"{APART}{name}"] = torch.from_numpy(array.copy())
     content = save(tensors, metadata={"config": json.dumps(config, sort_keys=True)})
     with whole_file(path) as partial:
         partial.write_bytes(content)
@@ -58,6 +70,18 @@ def model_id(path: Path) -> str:
 def load_module(
     build: Callable[[dict[str, Any]], ModuleT], path: Path
 ) -> tuple[ModuleT, dict[str, Any]]:
+    """Rebuild a module from ``path``; gives it and its configuration.
+
+    Raises:
+      WeightsError: see ``load_module_and_arrays``.
+    """
+    module, config, _ = load_module_and_arrays(build, path)
+    return module, config
+
+
+def load_module_and_arrays(
+    build: Callable[[dict[str, Any]], ModuleT], path: Path
+) -> tuple[ModuleT, dict[str, Any], dict[str, NDArray[Any]]]:
     """Rebuild a module from ``path``.
 
     Args:
@@ -65,7 +89,8 @@ def load_module(
       path: a file written by ``save_module``.
 
     Returns:
-      The module (float32, on the CPU) and the stored configuration.
+      The module (float32, on the CPU), the stored configuration, and the arrays that were stored
+      beside the module, unchecked.
 
     Raises:
       WeightsError: missing file, not safetensors, no configuration in the header, or
@@ -84,6 +109,11 @@ def load_module(
         raise WeightsError(f"{path}: not a readable safetensors file ({error})") from error
     except (KeyError, TypeError, ValueError, RuntimeError) as error:
         raise WeightsError(f"{path}: the header holds no usable configuration ({error})") from error
+    arrays = {
+        name.removeprefix(APART): tensors.pop(name).numpy()
+        for name in list(tensors)
+        if name.startswith(APART)
+    }
     expected = {name: tensor.shape for name, tensor in module.state_dict().items()}
     found = {name: tensor.shape for name, tensor in tensors.items()}
     if expected != found:
@@ -92,4 +122,4 @@ def load_module(
     module.load_state_dict(
         {n: t.to(torch.float32) if t.is_floating_point() else t for n, t in tensors.items()}
     )
-    return module, config
+    return module, config, arrays

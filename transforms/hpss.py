@@ -15,7 +15,9 @@ from artifactnet.transforms.elements.records import ResidualSpectra, SeparatedSp
 def separate(detector: Detector, spectra: ResidualSpectra) -> SeparatedSpectra:
     """Harmonic and percussive parts of each residual (``models/hpss.py`` has the method)."""
     harmonic, percussive = hpss(spectra.residual, detector.config.hpss_kernel)
-    return SeparatedSpectra(spectra.magnitude, spectra.residual, harmonic, percussive)
+    return SeparatedSpectra(
+        spectra.statistics, spectra.magnitude, spectra.residual, harmonic, percussive
+    )
 
 
 HPSS = SegmentStage("hpss", separate)

@@ -1,25 +1,25 @@
 """Residual stage: ArtifactUNet over every magnitude, by RunInference.
 
-Enters: ``SegmentBatch[Tensor]``, magnitude ``[segments, bins, frames]``. Leaves:
+Enters: ``SegmentBatch[MagnitudeSpectra]``. Leaves:
 ``SegmentBatch[ResidualSpectra]``.
 """
 
 import torch
-from torch import Tensor
 
 from artifactnet.models.device import halving_on_oom
 from artifactnet.transforms.detector.detector import Detector
 from artifactnet.transforms.detector.stages import SegmentStage
-from artifactnet.transforms.elements.records import ResidualSpectra
+from artifactnet.transforms.elements.records import MagnitudeSpectra, ResidualSpectra
 
 
 @torch.inference_mode()
-def residual(detector: Detector, magnitude: Tensor) -> ResidualSpectra:
+def residual(detector: Detector, spectra: MagnitudeSpectra) -> ResidualSpectra:
     """What the codec left in each magnitude ``[segments, bins, frames]``.
 
     Where the device is short of memory, the batch goes through in halves.
     """
-    return ResidualSpectra(magnitude, halving_on_oom(detector.network.unet, magnitude))
+    found = halving_on_oom(detector.network.unet, spectra.magnitude)
+    return ResidualSpectra(spectra.statistics, spectra.magnitude, found)
 
 
 RESIDUAL = SegmentStage("residual", residual, has_network=True)

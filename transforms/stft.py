@@ -1,22 +1,20 @@
 """STFT stage: audio to magnitude, moved to the device on the way.
 
-Enters: ``SegmentBatch[NDArray]``, float32 ``[segments, samples]``. Leaves:
-``SegmentBatch[Tensor]``, magnitude float32 ``[segments, bins, frames]``.
+Enters: ``SegmentBatch[MeasuredAudio]``. Leaves: ``SegmentBatch[MagnitudeSpectra]``.
 """
 
-import numpy as np
 import torch
-from numpy.typing import NDArray
-from torch import Tensor
 
 from artifactnet.transforms.detector.detector import Detector
 from artifactnet.transforms.detector.stages import SegmentStage
+from artifactnet.transforms.elements.records import MagnitudeSpectra, MeasuredAudio
 
 
 @torch.inference_mode()
-def magnitude(detector: Detector, audio: NDArray[np.float32]) -> Tensor:
-    """Magnitude spectrogram ``[segments, bins, frames]`` of audio ``[segments, samples]``."""
-    return detector.network.stft(torch.from_numpy(audio).to(detector.device))
+def magnitude(detector: Detector, measured: MeasuredAudio) -> MagnitudeSpectra:
+    """Magnitude spectrogram ``[segments, bins, frames]`` of each segment."""
+    audio = torch.from_numpy(measured.audio).to(detector.device)
+    return MagnitudeSpectra(measured.statistics, detector.network.stft(audio))
 
 
 STFT = SegmentStage("stft", magnitude)

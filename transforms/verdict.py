@@ -75,7 +75,9 @@ def scored_segments(batch: SegmentBatch, scores: SegmentScores) -> Iterator[Scor
             start=start,
             p_ai=float(scores.p_ai[index]),
             embedding=scores.embedding[index],
-            statistics=scores.statistics[index],
+            channel_statistics=scores.channel_statistics[index],
+            network_p_ai=float(scores.network_p_ai[index]),
+            group_logits=scores.group_logits[index],
         )
 
 

@@ -3,6 +3,7 @@
 Enters: arguments. Leaves: ``COMMANDS``, which ``artifactnet`` takes.
 """
 
+from dataclasses import replace
 from pathlib import Path
 from typing import Annotated
 
@@ -100,6 +101,10 @@ def train(config: Annotated[Path, typer.Argument(help="TOML file.")]) -> None:
 def export(
     onnx: Annotated[Path, typer.Option(help="ONNX file to write.")],
     weights: Weights = None,
+    networks_only: Annotated[
+        bool,
+        typer.Option(help="Of a detector whose head of trees decides, the networks beside it."),
+    ] = False,
     overwrite: Overwrite = False,
 ) -> None:
     """Write the detector as ONNX: batches of 4 s of audio at 44.1 kHz in, probabilities out."""
@@ -114,7 +119,15 @@ def export(
         raise ValueError(f"{onnx.parent} is not a folder")
     if onnx.exists() and not overwrite:
         raise ValueError(f"{onnx} is there already; replace it with --overwrite")
-    export_onnx(load_detector(weights or SHIPPED_WEIGHTS).network, onnx)
+    network, _, head = load_detector(weights or SHIPPED_WEIGHTS)
+    if head and not networks_only:
+        raise ValueError(
+            "this detector decides by forensic statistics, which ONNX can't hold; "
+            "--networks-only writes its networks, whose scores are others: calibrate them first"
+        )
+    if head:  # nothing is called ai or real by thresholds that were set for other scores
+        network.config = replace(network.config, threshold_real=0.0, threshold_ai=1.0)
+    export_onnx(network, onnx)
     print(f"{onnx}: model id {model_id(onnx)}")
 
 

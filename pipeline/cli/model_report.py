@@ -1,13 +1,53 @@
 """What ``artifactnet model`` tells of a detector.
 
-Enters: a weights file. Leaves: its size, cost and thresholds on standard output.
+Enters: a weights file. Leaves: its size, its cost and its thresholds on standard output.
+Floating-point operations are counted by torch's own counter (one multiply-add is two operations)
+over one segment.
 """
 
 import json
 from pathlib import Path
+from typing import NamedTuple
 
-from artifactnet.models.artifactnet import SHIPPED_WEIGHTS, load_detector
-from artifactnet.models.complexity import measure_complexity
+import torch
+from torch import nn
+from torch.utils.flop_counter import FlopCounterMode
+
+from artifactnet.models.artifactnet import SHIPPED_WEIGHTS, ArtifactNet, load_detector
+from artifactnet.models.forensic_channels import forensic_channels
+
+
+class Complexity(NamedTuple):
+    """Size and cost of a detector; GFLOP are for one segment."""
+
+    unet_parameters: int
+    classifier_parameters: int
+    total_parameters: int
+    unet_gflop: float
+    classifier_gflop: float
+
+
+def _parameters(module: nn.Module) -> int:
+    return sum(parameter.numel() for parameter in module.parameters())
+
+
+def measure_complexity(network: ArtifactNet) -> Complexity:
+    """Count the parameters and the GFLOP of one segment."""
+    config = network.config
+    magnitude = torch.rand(1, config.bins, config.frames)
+    with torch.no_grad():
+        channels = forensic_channels(*network.spectra(magnitude))
+        with FlopCounterMode(display=False) as unet:
+            network.unet(magnitude)
+        with FlopCounterMode(display=False) as classifier:
+            network.classifier(channels)
+    return Complexity(
+        unet_parameters=_parameters(network.unet),
+        classifier_parameters=_parameters(network.classifier),
+        total_parameters=_parameters(network),
+        unet_gflop=unet.get_total_flops() / 1e9,
+        classifier_gflop=classifier.get_total_flops() / 1e9,
+    )
 
 
 def print_model(weights: Path | None, as_json: bool) -> None:
@@ -16,10 +56,12 @@ def print_model(weights: Path | None, as_json: bool) -> None:
     Raises:
       WeightsError: the weights can't be used.
     """
-    network, model_id = load_detector(weights or SHIPPED_WEIGHTS)
+    network, model_id, head = load_detector(weights or SHIPPED_WEIGHTS)
     size, config = measure_complexity(network), network.config
     if as_json:
-        print(json.dumps({"model_id": model_id, **size._asdict(), "config": config.to_json()}))
+        trees = {"trees": head.trees, "statistics": head.features} if head else {}
+        report = {"model_id": model_id, **size._asdict(), **trees, "config": config.to_json()}
+        print(json.dumps(report))
         return
     rows = (
         ("ArtifactUNet", size.unet_parameters, size.unet_gflop),
@@ -29,4 +71,6 @@ def print_model(weights: Path | None, as_json: bool) -> None:
     print(f"{'model id':12} {model_id}")
     for name, parameters, gflop in rows:
         print(f"{name:12} {parameters:>9,} parameters  {gflop:5.2f} GFLOP per segment")
+    if head:
+        print(f"{'head':12} {head.trees:>9,} trees on {head.features:,} statistics; it decides")
     print(f"{'verdict':12} real < {config.threshold_real:.4f}, ai >= {config.threshold_ai:.4f}")

@@ -83,7 +83,7 @@ def _save(weights: Path | None, calibration: Calibration, target: Path) -> str:
         return with_thresholds(
             weights, target, calibration.real.threshold, calibration.ai.threshold
         )
-    network, _ = load_detector(weights or SHIPPED_WEIGHTS)
+    network, _, head = load_detector(weights or SHIPPED_WEIGHTS)
     config = replace(
         network.config,
         threshold_real=calibration.real.threshold,
@@ -91,7 +91,7 @@ def _save(weights: Path | None, calibration: Calibration, target: Path) -> str:
     )
     calibrated = ArtifactNet(config)
     calibrated.load_state_dict(network.state_dict())
-    return save_detector(calibrated, target)
+    return save_detector(calibrated, target, head)
 
 
 def _line(name: str, what: str, claim: Claim, confidence: float) -> str:

@@ -78,7 +78,8 @@ def _filter(
     return np.fft.irfft(spectrum * gain, len(audio)).astype(np.float32)
 
 
-def _before_codecs(audio: Audio, sample_rate: int, augmentation: Augmentation) -> Audio:
+def before_codecs(audio: Audio, sample_rate: int, augmentation: Augmentation) -> Audio:
+    """``audio`` ``[samples]`` after all of ``augmentation`` but its codecs."""
     samples = len(audio)
     if augmentation.rate:
         narrow = soxr.resample(audio, sample_rate, augmentation.rate)
@@ -97,7 +98,7 @@ def augment(
 
     A codec that refuses one of them (too quiet, too short) is left out for all.
     """
-    audios = tuple(_before_codecs(audio, sample_rate, augmentation) for audio in audios)
+    audios = tuple(before_codecs(audio, sample_rate, augmentation) for audio in audios)
     backend = PyAVBackend()
     for spec in augmentation.codecs:
         try:

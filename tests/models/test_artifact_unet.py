@@ -5,8 +5,8 @@ from hypothesis import strategies as st
 
 from artifactnet.models.artifact_unet import ArtifactUNet
 from artifactnet.models.artifactnet import ArtifactNet
-from artifactnet.models.complexity import measure_complexity
 from artifactnet.models.config import ArtifactNetConfig
+from artifactnet.pipeline.cli.model_report import measure_complexity
 
 
 def small(mask_bound: float = 0.5) -> ArtifactUNet:

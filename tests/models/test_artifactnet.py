@@ -33,7 +33,7 @@ def test_saved_and_loaded_are_equal_to_half_precision(tmp_path: Path) -> None:
     config = ArtifactNetConfig(unet_channels=(4, 6), threshold_ai=0.9, threshold_real=0.2)
     network = ArtifactNet(config)
     identity = save_detector(network, tmp_path / "a.safetensors")
-    loaded, model_id = load_detector(tmp_path / "a.safetensors")
+    loaded, model_id, _ = load_detector(tmp_path / "a.safetensors")
     assert model_id == identity
     assert len(model_id) == 16
     assert loaded.config == config
@@ -65,7 +65,7 @@ def test_another_models_weights_are_refused(tmp_path: Path) -> None:
 
 
 def test_shipped_weights_load_and_have_thresholds_in_order() -> None:
-    network, _ = load_detector(SHIPPED_WEIGHTS)
+    network = load_detector(SHIPPED_WEIGHTS).network
     assert network.config.unet_channels == ArtifactNetConfig().unet_channels
     assert 0 < network.config.threshold_real <= network.config.threshold_ai < 1
 

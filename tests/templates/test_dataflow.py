@@ -18,6 +18,7 @@ TEMPLATE = Path(__file__).parents[2] / "templates" / "dataflow"
 sys.path.insert(0, str(TEMPLATE))
 from launch import command_line, main  # noqa: E402
 
+pytestmark = pytest.mark.engine
 IMAGE = "europe-docker.pkg.dev/p/artifactnet/audit:cuda"
 
 

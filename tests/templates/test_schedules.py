@@ -84,6 +84,7 @@ def closed(schema: dict) -> dict:
     }
 
 
+@pytest.mark.slow
 @pytest.mark.skipif(shutil.which("mvn") is None, reason="Maven is not installed")
 def test_the_flink_operator_takes_it(tmp_path: Path) -> None:
     (deployment,) = [
@@ -141,6 +142,7 @@ print(json.dumps({
 """
 
 
+@pytest.mark.slow
 def test_airflow_takes_it(tmp_path: Path) -> None:
     uv = shutil.which("uv") or str(Path(sys.executable).parent / "uv")
     if not Path(uv).exists():

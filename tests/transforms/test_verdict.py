@@ -21,7 +21,7 @@ FACTS = TrackFacts(
 
 
 def segment(codec: str, p_ai: float) -> ScoredSegment:
-    return ScoredSegment(codec, 0.0, p_ai, np.zeros(2), np.zeros((7, 2)))
+    return ScoredSegment(codec, 0.0, p_ai, np.zeros(2), np.zeros((7, 2)), float("nan"), np.zeros(0))
 
 
 def batch(part: int, parts: int, p_ai: list[float] | StageFailure, codec: str = "wav"):
@@ -33,6 +33,8 @@ def batch(part: int, parts: int, p_ai: list[float] | StageFailure, codec: str = 
             np.array(p_ai, np.float32),
             np.zeros((len(p_ai), 2), np.float32),
             np.zeros((len(p_ai), 7, 2), np.float32),
+            np.full(len(p_ai), np.nan, np.float32),
+            np.zeros((len(p_ai), 0), np.float32),
         )
     )
     return SegmentBatch(FACTS, codec, part, parts, starts, payload)

@@ -12,9 +12,10 @@ from artifactnet.transforms.detector.stages import SegmentStage
 from artifactnet.transforms.features import FEATURES
 from artifactnet.transforms.hpss import HPSS
 from artifactnet.transforms.residual import RESIDUAL
+from artifactnet.transforms.statistics import STATISTICS
 from artifactnet.transforms.stft import STFT
 
-NETWORK_CHAIN = (STFT, RESIDUAL, HPSS, FEATURES, CLASSIFY)
+NETWORK_CHAIN = (STATISTICS, STFT, RESIDUAL, HPSS, FEATURES, CLASSIFY)
 ONNX_CHAIN = (CLASSIFY_ONNX,)
 
 

@@ -19,6 +19,7 @@ from artifactnet.models.artifactnet import SHIPPED_WEIGHTS, ArtifactNet, load_de
 from artifactnet.models.config import ArtifactNetConfig
 from artifactnet.models.device import pick_device, segments_that_fit
 from artifactnet.models.safetensors_io import WeightsError
+from artifactnet.models.statistics_head import StatisticsHead
 from artifactnet.models.whole_file import whole_file
 from artifactnet.transforms.detector.onnx import OnnxDetector, is_onnx
 from artifactnet.transforms.elements.errors import AuditError
@@ -72,14 +73,22 @@ class Detector:
       model_id: of the weights file.
       device: where the tensors are.
       segments_per_batch: segments that go through at once.
+      head: boosted trees on forensic statistics, which decide; ``None`` where the CNN does.
     """
 
-    def __init__(self, network: ArtifactNet, model_id: str, device: torch.device) -> None:
+    def __init__(
+        self,
+        network: ArtifactNet,
+        model_id: str,
+        device: torch.device,
+        head: StatisticsHead | None = None,
+    ) -> None:
         # Channels last is a fifth faster on a CPU than torch's default layout.
         self.network = network.to(device).to(memory_format=torch.channels_last)
         self.model_id = model_id
         self.device = device
         self.segments_per_batch = segments_that_fit(device)
+        self.head = head
 
     @property
     def config(self) -> ArtifactNetConfig:
@@ -112,8 +121,8 @@ def _load(options: DetectorOptions) -> Detector | OnnxDetector:
     if is_onnx(path):
         detector = OnnxDetector(path, options.device, options.threads)
     else:
-        network, model_id = load_detector(path)
-        detector = Detector(network, model_id, pick_device(options.device))
+        network, model_id, head = load_detector(path)
+        detector = Detector(network, model_id, pick_device(options.device), head)
     if options.model_id and detector.model_id != options.model_id:
         raise WeightsError(
             f"{path}: model {detector.model_id} here, {options.model_id} where the job was started"

@@ -108,4 +108,6 @@ class OnnxDetector:
             p_ai[:, 0],
             np.zeros((len(audio), 0), np.float32),
             np.full((len(audio), len(FORENSIC_CHANNELS), 2), np.nan, np.float32),
+            np.full(len(audio), np.nan, np.float32),
+            np.zeros((len(audio), 0), np.float32),
         )

@@ -12,6 +12,7 @@ from typing import Any
 import pyarrow as pa
 
 from artifactnet.models.forensic_channels import FORENSIC_CHANNELS
+from artifactnet.models.forensic_statistics import GROUPS
 from artifactnet.transforms.elements.records import AuditedTrack, ErrorRow
 from artifactnet.transforms.manifests.columns import ManifestLayout
 
@@ -61,6 +62,11 @@ SEGMENT_SCHEMA = pa.schema(
             for statistic in ("mean", "std")
         ),
         pa.field("embedding", pa.list_(pa.float32()), nullable=False),
+        pa.field("network_p_ai", pa.float32()),  # null where the CNN decides
+        pa.field(
+            "statistics_logits",  # null where the detector reads no statistics
+            pa.list_(pa.struct([("group", pa.string()), ("logit", pa.float32())])),
+        ),
     ]
 )
 
@@ -156,7 +162,7 @@ def segment_records(audited: AuditedTrack, run: RunFacts) -> Iterator[dict[str, 
     for segment in audited.segments:
         statistics = {
             f"{channel}_{statistic}": None if math.isnan(value) else float(value)
-            for channel, values in zip(FORENSIC_CHANNELS, segment.statistics, strict=True)
+            for channel, values in zip(FORENSIC_CHANNELS, segment.channel_statistics, strict=True)
             for statistic, value in zip(("mean", "std"), values, strict=True)
         }
         yield {
@@ -167,6 +173,12 @@ def segment_records(audited: AuditedTrack, run: RunFacts) -> Iterator[dict[str, 
             "p_ai": segment.p_ai,
             **statistics,
             "embedding": segment.embedding.tolist(),
+            "network_p_ai": None if math.isnan(segment.network_p_ai) else segment.network_p_ai,
+            "statistics_logits": [
+                {"group": group, "logit": float(logit)}
+                for group, logit in zip(GROUPS, segment.group_logits, strict=False)
+            ]
+            or None,
         }
 
 

@@ -168,21 +168,51 @@ class SegmentBatch(Generic[PayloadT]):
 
 
 @dataclass(frozen=True)
-class ResidualSpectra:
-    """Magnitude and residual, float32 ``[segments, bins, frames]``."""
+class Measured:
+    """What every payload from the statistics stage on carries along.
+
+    Attributes:
+      statistics: forensic statistics, float32 ``[segments, statistics]``; ``None`` where the
+        detector reads none.
+    """
+
+    statistics: NDArray[np.float32] | None
+
+
+@dataclass(frozen=True)
+class MeasuredAudio(Measured):
+    """Audio, float32 ``[segments, samples]``."""
+
+    audio: NDArray[np.float32]
+
+
+@dataclass(frozen=True)
+class MagnitudeSpectra(Measured):
+    """Magnitude, float32 ``[segments, bins, frames]``."""
 
     magnitude: Tensor
+
+
+@dataclass(frozen=True)
+class ResidualSpectra(MagnitudeSpectra):
+    """And residual, of the same shape."""
+
     residual: Tensor
 
 
 @dataclass(frozen=True)
-class SeparatedSpectra:
-    """Magnitude, residual and its two parts, float32 ``[segments, bins, frames]``."""
+class SeparatedSpectra(ResidualSpectra):
+    """And the residual's two parts, of the same shape."""
 
-    magnitude: Tensor
-    residual: Tensor
     harmonic: Tensor
     percussive: Tensor
+
+
+@dataclass(frozen=True)
+class ForensicMaps(Measured):
+    """Forensic channels, float32 ``[segments, 7, bins, frames]``."""
+
+    forensic_channels: Tensor
 
 
 @dataclass(frozen=True)
@@ -192,12 +222,18 @@ class SegmentScores:
     Attributes:
       p_ai: float32 ``[segments]``, P(AI) in [0, 1].
       embedding: float32 ``[segments, embedding_size]`` of the CNN.
-      statistics: float32 ``[segments, 7, 2]``, mean and deviation of each forensic channel.
+      channel_statistics: float32 ``[segments, 7, 2]``, mean and deviation of each forensic channel.
+      network_p_ai: float32 ``[segments]``, P(AI) by the CNN where a head of trees decides; NaN
+        elsewhere.
+      group_logits: float32 ``[segments, groups]``, what each group of forensic statistics adds to
+        the logit; no groups where the detector reads no statistics.
     """
 
     p_ai: NDArray[np.float32]
     embedding: NDArray[np.float32]
-    statistics: NDArray[np.float32]
+    channel_statistics: NDArray[np.float32]
+    network_p_ai: NDArray[np.float32]
+    group_logits: NDArray[np.float32]
 
 
 @dataclass(frozen=True)
@@ -208,7 +244,9 @@ class ScoredSegment:
     start: float
     p_ai: float
     embedding: NDArray[np.float32]
-    statistics: NDArray[np.float32]
+    channel_statistics: NDArray[np.float32]
+    network_p_ai: float
+    group_logits: NDArray[np.float32]
 
 
 @dataclass(frozen=True)

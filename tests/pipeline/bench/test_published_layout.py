@@ -4,6 +4,7 @@ from pathlib import Path
 
 import pyarrow as pa
 import pyarrow.parquet as pq
+import pytest
 import soundfile
 
 from artifactnet.pipeline.bench.published_layout import is_published_layout, read_published_layout
@@ -34,6 +35,7 @@ def publish(folder: Path) -> Path:
     return folder
 
 
+@pytest.mark.slow
 def test_rows_without_audio_are_counted_and_named(tmp_path: Path, tiny_weights: Path) -> None:
     folder = publish(tmp_path / "artifactbench")
     report = run_bench(

@@ -53,7 +53,8 @@ def test_drift_is_that_of_the_tracks(benched) -> None:
     assert drift.max == pytest.approx(tracks.drift.max())
 
 
-def test_controls_stand_beside_the_detector(tmp_path: Path, tiny_weights: Path) -> None:
+@pytest.mark.slow
+def test_baselines_stand_beside_the_detector(tmp_path: Path, tiny_weights: Path) -> None:
     rng = np.random.default_rng(0)
     rows = []
     for number in range(24):
@@ -82,7 +83,7 @@ def test_manifest_without_labels_is_refused_before_the_work(tmp_path: Path) -> N
     assert not (tmp_path / "out").exists()
 
 
-def test_too_few_tracks_for_controls_is_said(benched) -> None:
+def test_too_few_tracks_for_baselines_is_said(benched) -> None:
     output, report = benched
     assert report.no_baselines or len(report.splits) == 4
     if report.no_baselines:

@@ -42,7 +42,7 @@ def test_silence_is_finite() -> None:
     assert np.isfinite(found.peaks).all()
 
 
-def test_controls_find_what_they_look_for_and_nothing_in_shuffled_labels() -> None:
+def test_baselines_find_what_they_look_for_and_nothing_in_shuffled_labels() -> None:
     rng = np.random.default_rng(0)
     is_ai = rng.random(300) < 0.5
     group = np.array([f"g{n // 2}" for n in range(300)])

@@ -30,6 +30,7 @@ def test_bound_is_that_of_scipy(n: int, share: float, confidence: float) -> None
     assert upper_bound(k, n, confidence) == pytest.approx(interval.high, abs=1e-9)
 
 
+@pytest.mark.slow
 @settings(max_examples=20, deadline=None)
 @given(seed=st.integers(0, 1000), rate=st.sampled_from([0.02, 0.05]))
 def test_the_claim_holds_as_often_as_it_says(seed: int, rate: float) -> None:

@@ -55,7 +55,8 @@ def corpus(tmp_path: Path) -> TrainingConfig:
     )  # fmt: skip
 
 
-def test_every_row_is_judged_by_a_detector_that_never_met_its_source(
+@pytest.mark.slow
+def test_every_row_is_evaluated_by_a_detector_that_never_met_its_source(
     corpus: TrainingConfig, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     small = ArtifactNetConfig(unet_channels=(4, 6), classifier_channels=(4, 4, 4, 4, 4))

@@ -75,6 +75,7 @@ def small_detector(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(train_module, "ArtifactNetConfig", lambda: small)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("stage", "losses_class"),
     [("residual", ResidualLosses), ("classifier", ClassifierLosses), ("joint", JointLosses)],
@@ -106,6 +107,7 @@ def test_interrupted_training_has_the_same_losses(
     assert load_detector(halves.output).network.config.unet_channels == (4, 6)
 
 
+@pytest.mark.slow
 def test_no_stage_learns_from_what_is_left_out(
     folder: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -128,6 +130,7 @@ def test_no_stage_learns_from_what_is_left_out(
     assert all(names and "game" not in names and names <= sources for names in seen.values())
 
 
+@pytest.mark.slow
 def test_run_of_another_training_is_refused(folder: Path) -> None:
     train(config(folder, "again"))
     with pytest.raises(ValueError, match=r"again holds the work of other settings \(joint_steps"):
@@ -147,6 +150,7 @@ def test_as_many_of_each_kind_as_asked_for(folder: Path) -> None:
         train(few)
 
 
+@pytest.mark.slow
 def test_validation_keeps_the_best_and_stops(folder: Path) -> None:
     stopping = replace(
         config(folder, "stopping"), validation=("game", "generator"), patience=1,

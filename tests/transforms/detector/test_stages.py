@@ -80,6 +80,7 @@ def test_missing_encoder_fails_the_track_not_the_job(tiny_weights: Path) -> None
     assert (payloads[1].stage, payloads[1].error_class) == ("codec", "CodecError")
 
 
+@pytest.mark.slow
 def test_stages_in_a_pipeline_equal_the_network(tiny_weights: Path) -> None:
     track = decoded(6)
     network = load_detector(tiny_weights).network
@@ -93,7 +94,7 @@ def test_stages_in_a_pipeline_equal_the_network(tiny_weights: Path) -> None:
         found = np.concatenate([payload.p_ai for payload in payloads])
         np.testing.assert_allclose(found, expected, atol=1e-5)
         assert payloads[0].embedding.shape == (4, 8)
-        assert payloads[0].statistics.shape == (4, 7, 2)
+        assert payloads[0].channel_statistics.shape == (4, 7, 2)
 
     with TestPipeline("FnApiRunner") as pipeline:
         scored = (

@@ -14,7 +14,7 @@ from artifactnet.pipeline.training.decoders.neural_codec import (
 @pytest.mark.parametrize("decoder", ["transposed", "nearest", "istft"])
 @pytest.mark.parametrize("samples", [4096, 5000])
 def test_length_is_kept(decoder: str, samples: int) -> None:
-    config = NeuralCodecConfig(decoder=decoder, strides=(4, 8), augmentations=4)  # type: ignore[arg-type]
+    config = NeuralCodecConfig(decoder=decoder, strides=(4, 8), channels=4)  # type: ignore[arg-type]
     assert NeuralCodec(config)(torch.randn(2, samples)).shape == (2, samples)
 
 
@@ -26,7 +26,7 @@ def test_latents_take_only_the_levels() -> None:
 
 def test_round_trip(tmp_path: Path) -> None:
     torch.manual_seed(0)
-    codec = NeuralCodec(NeuralCodecConfig(strides=(4, 4), augmentations=4)).eval()
+    codec = NeuralCodec(NeuralCodecConfig(strides=(4, 4), channels=4)).eval()
     save_neural_codec(codec, tmp_path / "c.safetensors")
     audio = torch.randn(1, 1000)
     torch.testing.assert_close(load_neural_codec(tmp_path / "c.safetensors")(audio), codec(audio))

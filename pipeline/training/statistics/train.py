@@ -1,0 +1,53 @@
+"""Learn the head that is shipped from everything in a bank.
+
+Enters: the bank as far as it has come, and a detector. Leaves: a weights file with the networks of
+that detector and the new head, whose thresholds are set by ``artifactnet calibrate``.
+
+Run as ``python -m artifactnet.pipeline.training.statistics.train BANK OUT``.
+"""
+
+from pathlib import Path
+from typing import Annotated
+
+import numpy as np
+import typer
+
+from artifactnet.models.artifactnet import SHIPPED_WEIGHTS, load_detector, save_detector
+from artifactnet.models.forensic_statistics import FEATURE_NAMES
+from artifactnet.pipeline.training.statistics.boosting import fit_statistics_head, parsed_config
+from artifactnet.pipeline.training.statistics.evaluate import BANDS, load
+from artifactnet.pipeline.training.statistics.weights import crop_weights, parsed_weighting
+
+
+def main(
+    bank: Path,
+    out: Path,
+    weights: Annotated[Path, typer.Option(help="Detector whose networks stay.")] = SHIPPED_WEIGHTS,
+    settings: Annotated[
+        list[str] | None, typer.Option("--set", help="Of the boosting, name=value.")
+    ] = None,
+    weighting: Annotated[list[str] | None, typer.Option(help="Of the crops, name=value.")] = None,
+    drop: Annotated[list[str] | None, typer.Option(help="Group that is left out.")] = None,
+    seed: int = 0,
+) -> None:
+    """Learn a head from all crops of BANK and write it, beside the networks of WEIGHTS, to OUT."""
+    features, table = load(bank, ("train", "plain"))
+    kept = ~np.isnan(features).all(axis=1)
+    features, table = features[kept], table[kept].reset_index(drop=True)
+    missing = np.isnan(features[:, BANDS]).sum(axis=1)
+    crops = crop_weights(table, missing, **parsed_weighting(weighting or []))
+    group = np.array([name.split("/")[0] for name in FEATURE_NAMES])
+    # What is left out is missing throughout, so a head always takes all statistics.
+    learnt = np.where(np.isin(group, drop or []), np.float32(np.nan), features)
+    head = fit_statistics_head(
+        learnt, (table.label == "ai").to_numpy(), crops, parsed_config(settings or []), seed
+    )
+    model_id = save_detector(load_detector(weights).network, out, head)
+    print(
+        f"{out}: model id {model_id}; {head.trees} trees from {len(features)} crops of "
+        f"{table.track_id.nunique()} tracks, {table.source.nunique()} sources"
+    )
+
+
+if __name__ == "__main__":
+    typer.run(main)

@@ -1,0 +1,69 @@
+"""A detector whose head of trees decides: stored, loaded, scored, shown as evidence."""
+
+from pathlib import Path
+
+import duckdb
+import numpy as np
+import pytest
+
+import artifactnet
+from artifactnet.models.artifactnet import load_detector, save_detector
+from artifactnet.models.forensic_statistics import FEATURES, GROUPS, forensic_statistics
+from artifactnet.models.safetensors_io import WeightsError
+from artifactnet.models.statistics_head import StatisticsHead
+from artifactnet.pipeline.audit.request import AuditRequest
+from artifactnet.pipeline.audit.run import run_audit
+from artifactnet.pipeline.training.statistics.boosting import BoostingConfig, fit_statistics_head
+from tests.conftest import music
+
+
+@pytest.fixture(scope="module")
+def head() -> StatisticsHead:
+    rng = np.random.default_rng(0)
+    audio = [music(4)[:, 0] + rng.normal(0, s, 176_400) for s in np.linspace(0, 0.3, 40)]
+    x = np.stack([forensic_statistics(one.astype(np.float32)) for one in audio])
+    config = BoostingConfig(max_iter=8, bags=1, min_samples_leaf=2, max_features=1.0)
+    return fit_statistics_head(x, np.arange(40) >= 20, np.ones(40), config)
+
+
+@pytest.fixture(scope="module")
+def weights(tmp_path_factory: pytest.TempPathFactory, tiny_weights: Path, head) -> Path:
+    path = tmp_path_factory.mktemp("head") / "h.safetensors"
+    save_detector(load_detector(tiny_weights).network, path, head)
+    return path
+
+
+def test_a_head_is_stored_beside_the_networks(weights: Path, head: StatisticsHead) -> None:
+    loaded = load_detector(weights)
+    assert loaded.head is not None
+    x = np.random.default_rng(1).standard_normal((5, FEATURES)).astype(np.float32)
+    np.testing.assert_array_equal(loaded.head.logit(x), head.logit(x))
+    assert loaded.network.config.statistics
+
+
+def test_the_head_decides_and_the_audit_shows_why(
+    weights: Path, tiny_weights: Path, tmp_path: Path, wav, head: StatisticsHead
+) -> None:
+    path = wav("a.wav", 9.0)
+    run_audit(AuditRequest(str(path), str(tmp_path / "out"), weights=weights, quiet=True))
+    rows = duckdb.sql(f"FROM '{tmp_path}/out/segments/*.parquet' ORDER BY start").df()
+    found = artifactnet.load_detector(weights).score(path)
+    np.testing.assert_allclose(rows.p_ai, [one.p_ai for one in found.segments], atol=1e-6)
+    for row in rows.itertuples():
+        assert [one["group"] for one in row.statistics_logits] == list(GROUPS)
+        logit = head.expected + sum(one["logit"] for one in row.statistics_logits)
+        assert row.p_ai == pytest.approx(1 / (1 + np.exp(-logit)), abs=1e-4)
+    networks = artifactnet.load_detector(tiny_weights).score(path)
+    np.testing.assert_allclose(
+        rows.network_p_ai, [one.p_ai for one in networks.segments], atol=1e-5
+    )
+
+
+def test_a_head_of_other_statistics_is_refused(
+    weights: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from artifactnet.models import artifactnet as module
+
+    monkeypatch.setattr(module, "STATISTICS_VERSION", "2")
+    with pytest.raises(WeightsError, match="reads the statistics 1, and these are 2"):
+        load_detector(weights)
