@@ -59,7 +59,7 @@ class StatisticsHead:
         feature = self._tensors["feature"]
         leaf = feature == LEAF
         itself = np.arange(len(feature), dtype=np.intp)
-        # A leaf leads to itself, so all trees take the same number of steps.
+        # A leaf points to itself, so all trees take the same number of steps.
         self._roots = self._tensors["roots"].astype(np.intp)
         self._feature = np.where(leaf, 0, feature).astype(np.intp)
         self._threshold = self._tensors["threshold"]

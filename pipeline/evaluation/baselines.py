@@ -107,7 +107,7 @@ def baseline_scores(
     peaks = np.stack([one.peaks for one in features])
     order = np.random.default_rng(0).permutation(len(is_ai))
     shuffled = np.empty(len(is_ai))
-    # Each score goes to the track whose label was borrowed, so that it is judged by that label.
+    # Each score goes to the track whose label was borrowed, so that it is measured by that label.
     shuffled[order] = _out_of_fold(confounds, is_ai[order], group, folds)
     return {
         "confound probe": _out_of_fold(confounds, is_ai, group, folds),

@@ -46,7 +46,7 @@ that were drawn: what its poorest variant has left, roughly."""
 
 @dataclass(frozen=True)
 class Variant:
-    """One training to judge.
+    """One training to evaluate.
 
     Attributes:
       name: says what is different.
@@ -264,7 +264,7 @@ def main(
         list[str] | None, typer.Option(help=f"networks, {', '.join(PER_THOUSAND)}; all if none.")
     ] = None,
 ) -> None:
-    """Train and judge every variant of CONFIG, results in OUT."""
+    """Train and evaluate every variant of CONFIG, results in OUT."""
     base = replace(read_training_config(config), classifier_steps=steps, pairs_used=pairs_used)
     corpus = load_corpus(base.manifest, base.cache, 44_100)
     labelled = read_labelled(base.evaluation_manifest or base.manifest)

@@ -155,7 +155,7 @@ def _features(tracks: BenchTracks, request: UnseenRequest, name: str) -> list[Ba
 
 
 def run_unseen_folds(request: UnseenRequest) -> list[ChannelResult]:
-    """Train, audit and judge every fold.
+    """Train, audit and evaluate every fold.
 
     Returns:
       Results as it is and through the common channel; empty while folds are missing.

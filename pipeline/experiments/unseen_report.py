@@ -127,7 +127,7 @@ def evaluate_channel(
     confidence: float,
     recorded: frozenset[str] = frozenset(),
 ) -> ChannelResult:
-    """Judge one channel.
+    """Evaluate one channel.
 
     Args:
       channel: its name.

@@ -1,4 +1,4 @@
-"""Real music as the world treats it: what must not be taken for a neural decoder.
+"""What the world does to real music, and what must not be taken for a neural decoder.
 
 Enters: mono float32 audio ``[samples]``. Leaves: the same length, after one degradation that
 leaves traces of its own: cheap resampling, band replication, bit crushing, limiting, time

@@ -1,4 +1,4 @@
-"""Whole excerpts to judge a detector by while it trains.
+"""Whole excerpts to evaluate a detector on while it trains.
 
 Enters: a corpus and a detector with a frozen ArtifactUNet. Leaves: ``HeldOut``, for
 every excerpt the maps of its middle segment, as it is and through the common channel, and

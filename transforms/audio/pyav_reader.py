@@ -32,7 +32,7 @@ BARE_STREAMS = frozenset(("aac", "ac3", "eac3", "dts", "amr", "mp3", "mpeg", "mp
 """Demuxers of containers that don't state a duration, or don't always."""
 
 PREROLL_SECONDS = 0.25
-"""Decoded and thrown away before a window, so that lossy decoders have settled."""
+"""Decoded and thrown away before a window, so that lossy decoders are steady."""
 
 GAP_SECONDS = 0.1
 """A time stamp this far from where the last frame ended is believed."""

@@ -47,7 +47,7 @@ class DecodeLimits:
       max_bytes: largest file that is opened.
       max_hours: longest duration that is believed.
       max_channels: most channels; bounds the memory of one window.
-      min_sample_rate: lowest sample rate in Hz; below, there is nothing to judge.
+      min_sample_rate: lowest sample rate in Hz; below, there is nothing to score.
       max_sample_rate: highest sample rate in Hz; bounds the memory of one window.
       max_seconds: wall-clock seconds a track may spend in decoding.
       max_segments: most windows of one track, whatever ``segments`` asks for.

@@ -1,1 +1,1 @@
-"""What flows between the stages, and how a stage treats one element of it."""
+"""What flows between the stages, and how a stage handles one element of it."""

@@ -1,4 +1,4 @@
-"""How one stage treats one element: count it, time it, and keep its failure in line.
+"""How one stage handles one element: count it, time it, and keep its failure in line.
 
 Enters: a ``SegmentBatch`` and the stage's pure function. Leaves: the batch with the function's
 result, or with a ``StageFailure`` that names the stage. A batch that failed before passes

@@ -47,7 +47,7 @@ def spectral_loss(decoded: Tensor, original: Tensor) -> Tensor:
 
 
 class Discriminator(nn.Sequential):
-    """Judges log magnitudes patch by patch, as in Encodec (arXiv 2210.13438, section 3.4)."""
+    """Scores log magnitudes patch by patch, as in Encodec (arXiv 2210.13438, section 3.4)."""
 
     def __init__(self) -> None:
         widths = (1, 16, 32, 32)
@@ -101,8 +101,8 @@ def main(
     torch.set_num_threads(threads)
     rng = np.random.default_rng(seed)
     corpus = load_corpus(manifest, cache, SAMPLE_RATE)
-    judge = Discriminator()
-    judging = torch.optim.AdamW(judge.parameters(), 1e-3, betas=(0.5, 0.9))
+    discriminator = Discriminator()
+    sharpening = torch.optim.AdamW(discriminator.parameters(), 1e-3, betas=(0.5, 0.9))
     config = NeuralCodecConfig(
         decoder=decoder,  # type: ignore[arg-type]
         strides=tuple(int(stride) for stride in strides.split(",")),
@@ -123,11 +123,11 @@ def main(
         decoded = codec(original)
         loss = spectral_loss(decoded, original) + 5 * (decoded - original).abs().mean()
         if adversarial:
-            real, fake = judge(original), judge(decoded.detach())
-            judging.zero_grad()
+            real, fake = discriminator(original), discriminator(decoded.detach())
+            sharpening.zero_grad()
             (functional.relu(1 - real).mean() + functional.relu(1 + fake).mean()).backward()
-            judging.step()
-            loss = loss - adversarial * judge(decoded).mean()
+            sharpening.step()
+            loss = loss - adversarial * discriminator(decoded).mean()
         optimiser.zero_grad()
         loss.backward()
         torch.nn.utils.clip_grad_norm_(codec.parameters(), 1.0)

@@ -111,8 +111,7 @@ def crops_of(item: Item, section: str, round_: int) -> Iterator[Row]:
 
 def finished(folder: Path) -> set[tuple[str, int]]:
     """Track and round of every row stored, and of the tracks that could not be read."""
-    done = {tuple(json.loads(line)) for path in folder.glob("*.done") for line in path.open()}
-    return done  # type: ignore[return-value]
+    return {tuple(json.loads(line)) for path in folder.glob("*.done") for line in path.open()}
 
 
 def store(folder: Path, worker: int, rows: list[Row], tracks: list[tuple[str, int]]) -> None:

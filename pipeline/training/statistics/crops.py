@@ -58,8 +58,9 @@ class FastBackend:
         try:
             with av.open(buffer, "w", format=target.container) as container:
                 stream = container.add_stream(target.encoder, rate=sample_rate, layout="mono")
+                assert isinstance(stream, av.AudioStream), "the encoder is one of audio"
                 stream.bit_rate = spec.bitrate
-                stream.options = FASTEST[spec.name]
+                stream.options = dict(FASTEST[spec.name])
                 frame = av.AudioFrame.from_ndarray(audio[None], format="fltp", layout="mono")
                 frame.sample_rate = sample_rate
                 frame.pts, frame.time_base = 0, Fraction(1, sample_rate)

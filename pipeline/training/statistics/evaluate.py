@@ -12,7 +12,7 @@ import json
 import time
 from dataclasses import asdict
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 import numpy as np
 import pandas as pd
@@ -121,15 +121,15 @@ def figures(tracks: pd.DataFrame, column: str = "logit_plain") -> dict[str, floa
             score[real & tracks.recorded & same], score[commercial & same]
         )
     result["AUC other generators"] = _auc(score[human], score[others])
-    for rate in (0.01, 0.015):
+    for share in (0.01, 0.015):
         if human.sum() > 20:
             for name, part in (
                 ("commercial", commercial),
                 ("other generators", others),
                 ("codecs", codec),
             ):
-                result[f"found at {rate:.1%}: {name}"] = found_at(
-                    score[human].to_numpy(), score[part].to_numpy(), rate
+                result[f"found at {share:.1%}: {name}"] = found_at(
+                    score[human].to_numpy(), score[part].to_numpy(), share
                 )
     return result
 
@@ -156,7 +156,7 @@ def out_of_fold(
     seed: int,
     config: BoostingConfig,
     columns: NDArray[np.bool_],
-    weighting: dict[str, float],
+    weighting: dict[str, Any],
     learnt: tuple[str, ...],
 ) -> tuple[NDArray[np.float64], pd.DataFrame]:
     """Logit of each crop by a head that did not see its group, and the tracks with their fold."""

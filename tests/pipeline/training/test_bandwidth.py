@@ -54,7 +54,7 @@ def test_the_wider_half_comes_down_to_the_narrower(rate: int, generated_is_narro
     )
 
 
-def test_couples_that_end_alike_and_silence_are_unchanged() -> None:
+def test_pairs_that_end_alike_and_silence_are_unchanged() -> None:
     pairs = np.stack([noise(np.random.default_rng(0), 2, RATE // 2), np.zeros((2, RATE // 2))])
     pairs = pairs.astype(np.float32)
     matched = match_bandwidth(pairs, RATE, np.random.default_rng(0))

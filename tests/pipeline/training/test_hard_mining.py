@@ -25,7 +25,7 @@ def bank(pairs: int) -> PairCache:
     return PairCache(crops, (Origin("ours", ("game",)),) * pairs)
 
 
-def test_scores_are_those_of_the_genuine_half(tmp_path: Path) -> None:
+def test_scores_are_those_of_the_real_half(tmp_path: Path) -> None:
     chosen = np.array([4, 1, 2])
     examples = bank(5)
     scores = real_scores(network(), examples, chosen, tmp_path / "run" / "mined.npy")
@@ -35,7 +35,7 @@ def test_scores_are_those_of_the_genuine_half(tmp_path: Path) -> None:
     np.testing.assert_allclose(scores, expected, atol=0.02)  # bfloat16 in training
 
 
-def test_scores_are_read_again_unless_the_couples_changed(tmp_path: Path) -> None:
+def test_scores_are_read_again_unless_the_pairs_changed(tmp_path: Path) -> None:
     path = tmp_path / "mined.npy"
     np.save(path, np.array([0.5, 0.25], np.float32))
     again = real_scores(network(), bank(3), np.array([0, 2]), path)
