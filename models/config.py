@@ -20,6 +20,10 @@ INTEGERS = {
 }
 
 
+SHORT_SEGMENTS = 4
+"""A track of fewer is short."""
+
+
 @dataclass(frozen=True)
 class ArtifactNetConfig:
     """Shape of the detector and the thresholds of its verdict.
@@ -38,6 +42,8 @@ class ArtifactNetConfig:
       embedding_size: length of the embedding that the CNN's last layer reads.
       threshold_real: a track is ``real`` when its score is below.
       threshold_ai: a track is ``ai`` when its score is at least this.
+      threshold_ai_short: the same for a track of fewer than ``SHORT_SEGMENTS`` segments, whose
+        median says less; where it is lower than ``threshold_ai``, that counts.
       statistics: version of the forensic statistics by which a head of boosted trees decides;
         empty where the CNN does.
     """
@@ -54,6 +60,7 @@ class ArtifactNetConfig:
     embedding_size: int = 64
     threshold_real: float = 0.5
     threshold_ai: float = 0.5
+    threshold_ai_short: float = 0.0
     statistics: str = ""
 
     @property
@@ -83,7 +90,8 @@ class ArtifactNetConfig:
           ValueError: a field is unknown or missing.
         """
         known = {field.name for field in fields(cls)}
-        stored = {"statistics": ""} | stored  # weights of before there were any
+        # Weights of before there were such fields.
+        stored = {"statistics": "", "threshold_ai_short": 0.0} | stored
         if set(stored) != known:
             raise ValueError(f"configuration fields differ: {sorted(known ^ set(stored))}")
         values: dict[str, Any] = {
@@ -115,3 +123,5 @@ class ArtifactNetConfig:
             raise ValueError("statistics must be a short text")
         if not 0 <= self.threshold_real <= self.threshold_ai <= 1:
             raise ValueError("thresholds must be 0 <= threshold_real <= threshold_ai <= 1")
+        if not 0 <= self.threshold_ai_short <= 1:
+            raise ValueError("threshold_ai_short must be between 0 and 1")

@@ -285,8 +285,10 @@ def _hull(audio: Array) -> tuple[Array, Array, Array, Array]:
     heard[: round(500 / hz)] = False
     heard[limit:] = False
     last = int(heard.nonzero()[0].max(initial=0)) + 1
-    curve = np.where(heard, np.minimum(height, 10) - np.minimum(height, 10)[heard].mean(), 0)
-    curve = curve[:last].astype(np.float32) if heard.any() else np.zeros(1, np.float32)
+    curve = np.zeros(1, np.float32)
+    if heard.any():
+        low = np.minimum(height, 10)
+        curve = np.where(heard, low - low[heard].mean(), 0)[:last].astype(np.float32)
     size = fft.next_fast_len(2 * max(len(curve), 1024), real=True)
     auto = fft.irfft(np.abs(fft.rfft(curve, size)) ** 2, size)
     auto = auto / (auto[0] + 1e-9)

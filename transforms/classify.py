@@ -30,11 +30,13 @@ def scores(detector: Detector, maps: ForensicMaps) -> SegmentScores:
     logit, embedding = detector.network.classifier(maps.forensic_channels)
     network_p_ai = torch.sigmoid(logit).cpu().numpy()
     p_ai, group_logits = network_p_ai, np.zeros((len(network_p_ai), 0), np.float32)
+    measured = np.ones(len(network_p_ai), np.float32)
     if detector.head is not None:
         assert maps.statistics is not None, "the statistics stage measures where there is a head"
         contributions = detector.head.contributions(maps.statistics)
         p_ai = _sigmoid(detector.head.expected + contributions.sum(axis=1))
         group_logits = group_sums(contributions)
+        measured = np.isfinite(maps.statistics).mean(axis=1, dtype=np.float32)
     else:
         network_p_ai = np.full_like(p_ai, np.nan)
     if not np.isfinite(p_ai).all():
@@ -45,6 +47,7 @@ def scores(detector: Detector, maps: ForensicMaps) -> SegmentScores:
         channel_statistics=channel_statistics(maps.forensic_channels).cpu().numpy(),
         network_p_ai=network_p_ai,
         group_logits=group_logits,
+        measured=measured,
     )
 
 

@@ -11,11 +11,13 @@ fails the bundle loudly, so that no track is lost.
 """
 
 from collections.abc import Iterator, Sequence
+from dataclasses import replace
 
 import apache_beam as beam
 import numpy as np
 from apache_beam.metrics import Metrics
 
+from artifactnet.models.config import SHORT_SEGMENTS
 from artifactnet.transforms.audio.codec_spec import UNPROCESSED
 from artifactnet.transforms.detector.detector import DetectorOptions, detector_of
 from artifactnet.transforms.elements.records import (
@@ -29,9 +31,23 @@ from artifactnet.transforms.elements.records import (
 )
 from artifactnet.transforms.elements.stage import NAMESPACE, StageMetrics, failure
 
+LEAST_MEASURED = 0.45
+"""Share of the forensic statistics below which nothing is said: sound up to about 5 kHz."""
+
+NARROW = "uncertain: too little of the spectrum holds sound (narrow band, or hardly any sound)"
+
+
+def is_narrow(segments: Sequence[ScoredSegment]) -> bool:
+    """Whether too little of the sound can be measured to say anything: telephone, hum, a click."""
+    measured = [one.measured for one in segments if one.codec == UNPROCESSED]
+    return bool(measured) and float(np.median(measured)) < LEAST_MEASURED
+
 
 def decide(
-    segments: Sequence[ScoredSegment], threshold_real: float, threshold_ai: float
+    segments: Sequence[ScoredSegment],
+    threshold_real: float,
+    threshold_ai: float,
+    threshold_ai_short: float = 0.0,
 ) -> Verdict:
     """Decide on a track.
 
@@ -39,6 +55,8 @@ def decide(
       segments: of the unprocessed audio and of every other codec.
       threshold_real: scores below are ``real``.
       threshold_ai: scores from here on are ``ai``; between the two it is ``uncertain``.
+      threshold_ai_short: in place of ``threshold_ai`` for a track of fewer than
+        ``SHORT_SEGMENTS`` segments, if it is higher.
 
     Raises:
       ValueError: no segment of the unprocessed audio.
@@ -52,7 +70,11 @@ def decide(
     score = medians[UNPROCESSED]
     low, high = np.percentile(by_codec[UNPROCESSED], [25, 75])
     others = [abs(median - score) for codec, median in medians.items() if codec != UNPROCESSED]
-    if score >= threshold_ai:
+    if len(by_codec[UNPROCESSED]) < SHORT_SEGMENTS:
+        threshold_ai = max(threshold_ai, threshold_ai_short)
+    if is_narrow(segments):
+        verdict = "uncertain"
+    elif score >= threshold_ai:
         verdict = "ai"
     elif score < threshold_real:
         verdict = "real"
@@ -61,6 +83,7 @@ def decide(
     return Verdict(
         verdict=verdict,
         p_ai=score,
+        threshold_ai=threshold_ai,
         p_ai_spread=float(high - low),
         codec_scores=tuple(sorted(medians.items(), key=lambda item: item[0] != UNPROCESSED)),
         codec_drift=max(others) if others else None,
@@ -78,11 +101,15 @@ def scored_segments(batch: SegmentBatch, scores: SegmentScores) -> Iterator[Scor
             channel_statistics=scores.channel_statistics[index],
             network_p_ai=float(scores.network_p_ai[index]),
             group_logits=scores.group_logits[index],
+            measured=float(scores.measured[index]),
         )
 
 
 def audit_result(
-    batches: list[SegmentBatch[SegmentScores]], threshold_real: float, threshold_ai: float
+    batches: list[SegmentBatch[SegmentScores]],
+    threshold_real: float,
+    threshold_ai: float,
+    threshold_ai_short: float = 0.0,
 ) -> AuditedTrack | ErrorRow:
     """The one result of a track whose batches are all here; the first failure wins."""
     track = batches[0].track
@@ -95,7 +122,9 @@ def audit_result(
             segments.extend(scored_segments(batch, batch.payload))
     if problem is None:
         try:
-            verdict = decide(segments, threshold_real, threshold_ai)
+            verdict = decide(segments, threshold_real, threshold_ai, threshold_ai_short)
+            if is_narrow(segments):
+                track = replace(track, notes=(*track.notes, NARROW))
             return AuditedTrack(track, verdict, tuple(segments))
         except Exception as error:  # one bad track must not fail the job
             problem = failure("verdict", track.row.track_id, error)
@@ -128,7 +157,9 @@ class VerdictDoFn(beam.DoFn):
     def _result(self, batches: list[SegmentBatch]) -> AuditedTrack | ErrorRow:
         config = detector_of(self._options).config
         with self._metrics.timed():
-            result = audit_result(batches, config.threshold_real, config.threshold_ai)
+            result = audit_result(
+                batches, config.threshold_real, config.threshold_ai, config.threshold_ai_short
+            )
         if isinstance(result, ErrorRow):
             self._errors.inc()
         else:

@@ -190,7 +190,6 @@ def _run_facts(
         model_id=detector.model_id,
         config_id=config_id(request, decode),
         threshold_real=config.threshold_real,
-        threshold_ai=config.threshold_ai,
     )
 
 

@@ -7,6 +7,7 @@ thresholds replaced, and on standard output what may be claimed of them.
 
 from dataclasses import replace
 from pathlib import Path
+from typing import NamedTuple
 
 import numpy as np
 import pyarrow.dataset as ds
@@ -18,18 +19,40 @@ from artifactnet.models.artifactnet import (
     load_detector,
     save_detector,
 )
+from artifactnet.models.config import SHORT_SEGMENTS
 from artifactnet.models.onnx_export import with_thresholds
 from artifactnet.models.safetensors_io import model_id
 from artifactnet.pipeline.audit.request import AuditRequest
 from artifactnet.pipeline.audit.run import run_audit
-from artifactnet.pipeline.evaluation.metrics import Calibration, Claim, calibrate
+from artifactnet.pipeline.evaluation.metrics import (
+    Calibration,
+    Claim,
+    ClaimError,
+    calibrate,
+    claim,
+    upper_bound,
+)
 from artifactnet.pipeline.evaluation.request import CalibrateRequest
 from artifactnet.pipeline.output.folder import OutputError, check_output
 from artifactnet.transforms.detector.onnx import is_onnx
 from artifactnet.transforms.storage.files import absolute
 
 
-def _scores(path: str, own_id: str) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+class Scores(NamedTuple):
+    """What thresholds are set on.
+
+    Attributes:
+      real: of real tracks; of long ones where there are both.
+      real_short: of real tracks of fewer than ``SHORT_SEGMENTS`` segments, where there are both.
+      generated: of generated tracks.
+    """
+
+    real: NDArray[np.float64]
+    real_short: NDArray[np.float64]
+    generated: NDArray[np.float64]
+
+
+def _scores(path: str, own_id: str) -> Scores:
     """Scores of real and of generated tracks.
 
     Args:
@@ -42,7 +65,9 @@ def _scores(path: str, own_id: str) -> tuple[NDArray[np.float64], NDArray[np.flo
     """
     try:
         data = ds.dataset(path, format="parquet")
-        names = [n for n in ("track_id", "run_id", "model_id") if n in data.schema.names]
+        names = [
+            n for n in ("track_id", "run_id", "model_id", "segments") if n in data.schema.names
+        ]
         table = data.to_table(["label", "p_ai", *names])
     except (OSError, KeyError, ValueError) as error:
         reason = str(error).splitlines()[0]
@@ -71,14 +96,19 @@ def _scores(path: str, own_id: str) -> tuple[NDArray[np.float64], NDArray[np.flo
     score = np.array([row["p_ai"] for row in rows], np.float64)
     if not (label == "real").any():
         raise ValueError(f"{path}: no track has the label 'real'; real tracks set the threshold")
-    return score[label == "real"], score[label == "ai"]
+    real = label == "real"
+    segments = np.array([row.get("segments") or SHORT_SEGMENTS for row in rows])
+    short = real & (segments < SHORT_SEGMENTS)
+    if short.any() and (real & ~short).any():
+        return Scores(score[real & ~short], score[short], score[label == "ai"])
+    return Scores(score[real], score[:0], score[label == "ai"])
 
 
 def _is_probability(value: object) -> bool:
     return isinstance(value, float) and 0 <= value <= 1
 
 
-def _save(weights: Path | None, calibration: Calibration, target: Path) -> str:
+def _save(weights: Path | None, calibration: Calibration, short: float, target: Path) -> str:
     if is_onnx(weights) and weights:
         return with_thresholds(
             weights, target, calibration.real.threshold, calibration.ai.threshold
@@ -88,17 +118,29 @@ def _save(weights: Path | None, calibration: Calibration, target: Path) -> str:
         network.config,
         threshold_real=calibration.real.threshold,
         threshold_ai=calibration.ai.threshold,
+        threshold_ai_short=short,
     )
     calibrated = ArtifactNet(config)
     calibrated.load_state_dict(network.state_dict())
     return save_detector(calibrated, target, head)
 
 
-def _line(name: str, what: str, claim: Claim, confidence: float) -> str:
-    rate = claim.exceeding / claim.tracks
+def _short_claim(scores: NDArray[np.float64], rate: float, confidence: float) -> Claim | None:
+    """Threshold of short tracks; where they can't carry the claim, above all of their scores."""
+    if not len(scores):
+        return None
+    try:
+        return claim(scores, rate, confidence)
+    except ClaimError:
+        above = float(np.nextafter(scores.max(), np.inf))
+        return Claim(min(1.0, above), 0, len(scores), upper_bound(0, len(scores), confidence))
+
+
+def _line(name: str, what: str, found: Claim, confidence: float) -> str:
+    rate = found.exceeding / found.tracks
     return (
-        f"{name} {claim.threshold:.4f}: {claim.exceeding} of {claim.tracks} {what} ({rate:.2%}), "
-        f"at most {claim.upper_bound:.2%} at {confidence:.0%} confidence"
+        f"{name} {found.threshold:.4f}: {found.exceeding} of {found.tracks} {what} ({rate:.2%}), "
+        f"at most {found.upper_bound:.2%} at {confidence:.0%} confidence"
     )
 
 
@@ -129,10 +171,14 @@ def run_calibrate(request: CalibrateRequest) -> Calibration:
             )
         run_audit(AuditRequest(request.manifest, request.work, weights=weights))
         path = f"{work}/tracks"
-    human, generated = _scores(path, model_id(weights or SHIPPED_WEIGHTS))
-    found = calibrate(human, generated, request.fpr, request.miss_rate, request.confidence)
-    new_id = _save(weights, found, request.save)
+    real, real_short, generated = _scores(path, model_id(weights or SHIPPED_WEIGHTS))
+    found = calibrate(real, generated, request.fpr, request.miss_rate, request.confidence)
+    short = _short_claim(real_short, request.fpr, request.confidence)
+    new_id = _save(weights, found, short.threshold if short else 0.0, request.save)
     print(_line("ai   >=", "real tracks are called ai", found.ai, request.confidence))
+    if short:
+        what = f"real tracks of fewer than {SHORT_SEGMENTS} segments are called ai"
+        print(_line("ai   >=", what, short, request.confidence))
     missed = {
         "generated": "generated tracks are called real",
         "real": "real tracks are not called real",

@@ -45,6 +45,28 @@ def test_where_there_is_nothing_to_measure_all_is_missing(audio: np.ndarray) -> 
     assert np.isnan(forensic_statistics(audio.astype(np.float32))).all()
 
 
+TIME = np.arange(176_400) / 44_100
+RNG = np.random.default_rng(5)
+ODD = {
+    "constant": np.full(176_400, 0.5),
+    "impulse": np.eye(1, 176_400, 88_200)[0],
+    "sine": np.sin(2 * np.pi * 440 * TIME),
+    "square": np.sign(np.sin(2 * np.pi * 100 * TIME)),
+    "at Nyquist": np.cos(np.pi * np.arange(176_400)),
+    "hum": np.sin(2 * np.pi * 50 * TIME),
+    "clipped": np.clip(RNG.normal(0, 5, 176_400), -1, 1),
+    "gap": np.where((TIME > 1) & (TIME < 2.5), 0, RNG.normal(0, 0.1, 176_400)),
+    "clicks": (RNG.random(176_400) < 1e-4).astype(float),
+}
+
+
+@pytest.mark.parametrize("name", ODD)
+def test_odd_sounds_are_measured_or_missing(name: str) -> None:
+    found = forensic_statistics(ODD[name].astype(np.float32))
+    assert found.shape == (FEATURES,)
+    assert not np.isinf(found).any()
+
+
 def test_a_band_that_is_empty_is_missing_and_not_a_number() -> None:
     spectrum = np.fft.rfft(AUDIO)
     spectrum[int(7000 / 22_050 * len(spectrum)) :] = 0

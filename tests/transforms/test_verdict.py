@@ -1,3 +1,5 @@
+from dataclasses import replace
+
 import numpy as np
 import pytest
 
@@ -35,6 +37,7 @@ def batch(part: int, parts: int, p_ai: list[float] | StageFailure, codec: str = 
             np.zeros((len(p_ai), 7, 2), np.float32),
             np.full(len(p_ai), np.nan, np.float32),
             np.zeros((len(p_ai), 0), np.float32),
+            np.ones(len(p_ai), np.float32),
         )
     )
     return SegmentBatch(FACTS, codec, part, parts, starts, payload)
@@ -111,3 +114,26 @@ def test_a_failed_row_leaves_at_once(tiny_weights) -> None:
     failed = StageFailure("decode", "X", "y")
     outputs, _ = run_do_fn([batch(0, 1, failed)], tiny_weights)
     assert outputs == [ErrorRow(FACTS.row, failed)]
+
+
+def test_a_short_track_needs_a_clearer_score() -> None:
+    short, long = ([segment("wav", 0.85)] * count for count in (3, 4))
+    assert decide(short, 0.3, 0.8, 0.9).verdict == "uncertain"
+    assert decide(short, 0.3, 0.8, 0.9).threshold_ai == 0.9
+    assert decide(long, 0.3, 0.8, 0.9).verdict == "ai"
+    assert decide(long, 0.3, 0.8, 0.9).threshold_ai == 0.8
+    assert decide(short, 0.3, 0.8, 0.1).verdict == "ai"
+
+
+def test_of_narrow_sound_nothing_is_said() -> None:
+    narrow = replace(segment("wav", 0.99), measured=0.3)
+    assert decide([narrow], 0.3, 0.8).verdict == "uncertain"
+    assert decide([replace(narrow, p_ai=0.01)], 0.3, 0.8).verdict == "uncertain"
+    wide = replace(narrow, measured=0.9)
+    assert decide([wide, wide, narrow], 0.3, 0.8).verdict == "ai"
+    scores = batch(0, 1, [0.99])
+    scores = scores.with_payload(replace(scores.payload, measured=np.array([0.2], np.float32)))
+    result = audit_result([scores], 0.3, 0.8)
+    assert isinstance(result, AuditedTrack)
+    assert result.verdict.verdict == "uncertain"
+    assert "too little of the spectrum" in result.track.notes[-1]

@@ -116,14 +116,12 @@ class RunFacts:
       model_id: of the weights.
       config_id: of everything else that decides a score.
       threshold_real: the verdict's lower threshold.
-      threshold_ai: its upper threshold.
     """
 
     run_id: str
     model_id: str
     config_id: str
     threshold_real: float
-    threshold_ai: float
 
 
 def track_record(audited: AuditedTrack, names: dict[str, str], run: RunFacts) -> dict[str, Any]:
@@ -140,7 +138,7 @@ def track_record(audited: AuditedTrack, names: dict[str, str], run: RunFacts) ->
         "codec_drift": verdict.codec_drift,
         "segments": len(audited.segments) // len(verdict.codec_scores),
         "threshold_real": run.threshold_real,
-        "threshold_ai": run.threshold_ai,
+        "threshold_ai": verdict.threshold_ai,
         "run_id": run.run_id,
         "model_id": run.model_id,
         "config_id": run.config_id,

@@ -227,6 +227,8 @@ class SegmentScores:
         elsewhere.
       group_logits: float32 ``[segments, groups]``, what each group of forensic statistics adds to
         the logit; no groups where the detector reads no statistics.
+      measured: float32 ``[segments]``, share of the forensic statistics that could be measured;
+        1 where the detector reads none.
     """
 
     p_ai: NDArray[np.float32]
@@ -234,6 +236,7 @@ class SegmentScores:
     channel_statistics: NDArray[np.float32]
     network_p_ai: NDArray[np.float32]
     group_logits: NDArray[np.float32]
+    measured: NDArray[np.float32]
 
 
 @dataclass(frozen=True)
@@ -247,6 +250,7 @@ class ScoredSegment:
     channel_statistics: NDArray[np.float32]
     network_p_ai: float
     group_logits: NDArray[np.float32]
+    measured: float = 1.0
 
 
 @dataclass(frozen=True)
@@ -256,6 +260,7 @@ class Verdict:
     Attributes:
       verdict: ``ai``, ``real`` or ``uncertain``.
       p_ai: median P(AI) of the segments of the unprocessed audio.
+      threshold_ai: score from which a track of as many segments is ``ai``.
       p_ai_spread: interquartile range of the same.
       codec_scores: codec and median P(AI), the unprocessed audio first.
       codec_drift: largest distance of a codec's score from the unprocessed one; ``None``
@@ -264,6 +269,7 @@ class Verdict:
 
     verdict: str
     p_ai: float
+    threshold_ai: float
     p_ai_spread: float
     codec_scores: tuple[tuple[str, float], ...]
     codec_drift: float | None

@@ -3,9 +3,9 @@
 Enters: a corpus and tracks at full length, as far as they are there. Leaves: shards
 ``BANK/SECTION/*.npz`` of statistics float32 ``[crops, statistics]`` and one JSON row a crop.
 Sections: ``train`` crops at random places through random chains (``--round`` for further ones),
-``plain`` windows as an audit takes them, ``common`` the same through the common channel, ``drift``
-the same through MP3, AAC and Opus, of every fourth track. A run goes on where the last one
-stopped, and takes in tracks that have arrived since.
+``plain`` windows side by side, ``audit`` as many of long tracks as an audit takes, ``common`` the
+same through the common channel, ``drift`` the same through MP3, AAC and Opus, of every fourth
+track. A run goes on where the last one stopped, and takes in tracks that have arrived since.
 
 Run as ``python -m artifactnet.pipeline.training.statistics.bank SECTION --bank BANK ...``.
 """
@@ -35,9 +35,11 @@ from artifactnet.transforms.audio.soundfile_reader import SoundfileReader
 from artifactnet.transforms.audio.windows import AudioReader, mono_window, plan_windows
 from artifactnet.transforms.elements.errors import AuditError
 
-SECTIONS = ("train", "plain", "common", "drift")
+SECTIONS = ("train", "plain", "audit", "common", "drift")
 WINDOW_SECONDS = 4.0
 SHORTEST_SECONDS = 3.0
+AUDIT_WINDOWS, AUDIT_SECONDS = 7, 20.0
+"""As many as an audit takes, of tracks at least so long: what thresholds are set on."""
 CODECS = ("mp3:128k", "aac:128k", "opus:96k")
 SHARD_ROWS = 300
 Row = tuple[NDArray[np.float32], dict[str, Any]]
@@ -48,6 +50,8 @@ def windows_wanted(item: Item, section: str) -> int:
     if section in ("common", "drift"):
         return 2
     song = item.commercial or (item.recorded and item.part == "full")
+    if section == "audit":
+        return AUDIT_WINDOWS
     if item.part == "corpus":
         return 2
     if section == "train":
@@ -79,7 +83,7 @@ def crops_of(item: Item, section: str, round_: int) -> Iterator[Row]:
         "seconds": info.duration,
         "round": round_,
     }
-    if info.duration < SHORTEST_SECONDS:
+    if info.duration < (AUDIT_SECONDS if section == "audit" else SHORTEST_SECONDS):
         raise AuditError(f"{info.duration:.1f} s")
     if section == "train":
         last = max(0.0, info.duration - WINDOW_SECONDS)
@@ -97,7 +101,7 @@ def crops_of(item: Item, section: str, round_: int) -> Iterator[Row]:
             continue
         length = int(len(samples) * SAMPLE_RATE / info.sample_rate)
         audio = mono_window(samples, info.sample_rate, SAMPLE_RATE, length)
-        if section == "plain":
+        if section in ("plain", "audit"):
             yield forensic_statistics(audio), row | {"channel": "as-is"}
         elif section == "common":
             common = common_channel(audio, SAMPLE_RATE)
@@ -161,6 +165,12 @@ def main(
     ]
     if section == "drift":
         mine = [item for item in mine if zlib.crc32(b"drift" + item.track_id.encode()) % 4 == 0]
+    if section == "audit":
+        mine = [
+            item
+            for item in mine
+            if item.part != "corpus" and (item.commercial or item.label == "real")
+        ]
     if section == "common":
         mine = [item for item in mine if item.part != "debian"]
     mine = mine[: most or None]

@@ -36,7 +36,7 @@ from artifactnet.pipeline.training.statistics.weights import (
     parsed_weighting,
 )
 
-SECTIONS = ("train", "plain", "common", "drift")
+SECTIONS = ("train", "plain", "audit", "common", "drift")
 FIRST_ONLY = r"^(?:degraded, )?[a-z0-9]+(?::\d+k)?@(44100|48000)$"
 """Channels that are one coding and no more."""
 BANDS = np.array([name.endswith("/spread") for name in FEATURE_NAMES])
@@ -188,7 +188,9 @@ def by_track(logit: NDArray[np.float64], table: pd.DataFrame, tracks: pd.DataFra
     crops = table[["track_id", "section", "channel", "start"]].assign(logit=logit)
     crops = crops[crops.logit.notna()]
     tracks = tracks.set_index("track_id")
-    plain = crops[crops.section == "plain"]
+    audited = crops.section == "audit"
+    long = set(crops.track_id[audited])
+    plain = crops[audited | ((crops.section == "plain") & ~crops.track_id.isin(long))]
     tracks["logit_plain"] = plain.groupby("track_id").logit.median()
     tracks["logit_mean"] = plain.groupby("track_id").logit.mean()
     tracks["windows"] = plain.groupby("track_id").logit.size()
@@ -202,7 +204,7 @@ def by_track(logit: NDArray[np.float64], table: pd.DataFrame, tracks: pd.DataFra
         tracks[f"logit_drift_{str(name).split(':')[0]}"] = part.groupby("track_id").logit.median()
     if len(drifting):
         kept = drifting[["track_id", "start"]].drop_duplicates()
-        same = plain.merge(kept, on=["track_id", "start"])
+        same = crops[crops.section == "plain"].merge(kept, on=["track_id", "start"])
         tracks["logit_wav2"] = same.groupby("track_id").logit.median()
     return tracks.reset_index()
 
@@ -244,7 +246,7 @@ def all_figures(tracks: pd.DataFrame) -> dict[str, float]:
 def main(
     bank: Path,
     out: Annotated[Path, typer.Argument(help="Folder for ``NAME.json`` and the scores.")],
-    name: str = "default",
+    name: str = "scores",
     folds: int = 5,
     seeds: int = 3,
     drop: Annotated[list[str] | None, typer.Option(help="Group that is left out.")] = None,
@@ -296,8 +298,9 @@ def mean_over_seeds(scored: list[pd.DataFrame]) -> pd.DataFrame:
             one.set_index("track_id")[column].reindex(merged.track_id).to_numpy() for one in scored
         ]
         merged[column] = np.mean(found, axis=0)
+    merged["segments"] = merged.windows
     merged["p_ai"] = 1 / (1 + np.exp(-merged.logit_plain))
-    return merged
+    return merged[merged.p_ai.notna()]
 
 
 if __name__ == "__main__":

@@ -33,7 +33,7 @@ FUSED = (
 
 
 def audit_proto(tmp_path: Path, tiny_weights: Path):
-    output = OutputOptions(str(tmp_path), ManifestLayout(), RunFacts("run", "id", "c", 0.5, 0.5))
+    output = OutputOptions(str(tmp_path), ManifestLayout(), RunFacts("run", "id", "c", 0.5))
     options = AuditOptions(
         ("m.jsonl",), output, f"{tmp_path}/counts.json", detector=DetectorOptions(tiny_weights)
     )

@@ -126,6 +126,30 @@ def test_command_writes_weights_with_the_thresholds(
         run_calibrate(request(tmp_path))
 
 
+def test_short_tracks_get_a_threshold_of_their_own(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    rng = np.random.default_rng(0)
+    p_ai = np.concatenate([rng.random(400) * 0.5, rng.random(300) * 0.8, rng.random(100)])
+    columns = {
+        "label": ["real"] * 700 + ["ai"] * 100,
+        "p_ai": p_ai,
+        "segments": [7] * 400 + [1] * 300 + [7] * 100,
+    }
+    pq.write_table(pa.table(columns), tmp_path / "s.parquet")
+    run_calibrate(request(tmp_path))
+    config = load_detector(tmp_path / "w.safetensors").network.config
+    assert 0.45 < config.threshold_ai < 0.5
+    assert 0.75 < config.threshold_ai_short < 0.8
+    printed = capsys.readouterr().out
+    assert "of 300 real tracks of fewer than 4 segments are called ai" in printed
+    few = pa.table(columns).slice(0, 409)  # nine short ones can't carry the claim
+    pq.write_table(few, tmp_path / "s.parquet")
+    run_calibrate(request(tmp_path, overwrite=True))
+    config = load_detector(tmp_path / "w.safetensors").network.config
+    assert config.threshold_ai_short > p_ai[400:409].max()
+
+
 def test_command_refuses_without_writing(tmp_path: Path) -> None:
     pq.write_table(pa.table({"label": ["real"] * 9, "p_ai": [0.1] * 9}), tmp_path / "s.parquet")
     with pytest.raises(ClaimError, match="9 tracks can't carry"):
