@@ -45,11 +45,13 @@ class Scores(NamedTuple):
       real: of real tracks; of long ones where there are both.
       real_short: of real tracks of fewer than ``SHORT_SEGMENTS`` segments, where there are both.
       generated: of generated tracks.
+      generated_short: bool, which of them have fewer segments than that.
     """
 
     real: NDArray[np.float64]
     real_short: NDArray[np.float64]
     generated: NDArray[np.float64]
+    generated_short: NDArray[np.bool_]
 
 
 def _scores(path: str, own_id: str) -> Scores:
@@ -98,10 +100,12 @@ def _scores(path: str, own_id: str) -> Scores:
         raise ValueError(f"{path}: no track has the label 'real'; real tracks set the threshold")
     real = label == "real"
     segments = np.array([row.get("segments") or SHORT_SEGMENTS for row in rows])
-    short = real & (segments < SHORT_SEGMENTS)
+    is_short = segments < SHORT_SEGMENTS
+    short = real & is_short
     if short.any() and (real & ~short).any():
-        return Scores(score[real & ~short], score[short], score[label == "ai"])
-    return Scores(score[real], score[:0], score[label == "ai"])
+        long = score[real & ~short]
+        return Scores(long, score[short], score[label == "ai"], is_short[label == "ai"])
+    return Scores(score[real], score[:0], score[label == "ai"], np.zeros(sum(label == "ai"), bool))
 
 
 def _is_probability(value: object) -> bool:
@@ -171,9 +175,10 @@ def run_calibrate(request: CalibrateRequest) -> Calibration:
             )
         run_audit(AuditRequest(request.manifest, request.work, weights=weights))
         path = f"{work}/tracks"
-    real, real_short, generated = _scores(path, model_id(weights or SHIPPED_WEIGHTS))
+    scores = _scores(path, model_id(weights or SHIPPED_WEIGHTS))
+    real, generated = scores.real, scores.generated
     found = calibrate(real, generated, request.fpr, request.miss_rate, request.confidence)
-    short = _short_claim(real_short, request.fpr, request.confidence)
+    short = _short_claim(scores.real_short, request.short_fpr or request.fpr, request.confidence)
     new_id = _save(weights, found, short.threshold if short else 0.0, request.save)
     print(_line("ai   >=", "real tracks are called ai", found.ai, request.confidence))
     if short:
@@ -185,7 +190,9 @@ def run_calibrate(request: CalibrateRequest) -> Calibration:
     }[found.real_by]
     print(_line("real <", missed, found.real, request.confidence))
     if len(generated):
-        print(f"{(generated >= found.ai.threshold).mean():.1%} of {len(generated)} generated "
-              "tracks are called ai")  # fmt: skip
+        above = short.threshold if short else found.ai.threshold
+        least = np.where(scores.generated_short, max(above, found.ai.threshold), found.ai.threshold)
+        share = (generated >= least).mean()
+        print(f"{share:.1%} of {len(generated)} generated tracks are called ai")
     print(f"{request.save}: model id {new_id}")
     return found

@@ -22,6 +22,7 @@ class CalibrateRequest:
       weights: detector; ``None`` for the shipped one.
       model: ONNX file in its place.
       fpr: share of real tracks that may be called ``ai``.
+      short_fpr: the same of tracks of fewer than four segments; ``None`` for ``fpr``.
       miss_rate: share of generated tracks that may be called ``real``; without any, share of real
         tracks that may not be.
       confidence: of the claims.
@@ -38,6 +39,9 @@ class CalibrateRequest:
     model: Path | str | None = options.model()
     fpr: float = option(
         default=0.01, min=1e-6, max=0.5, help="Share of real tracks called ai, at most."
+    )
+    short_fpr: float | None = option(
+        default=None, min=1e-6, max=0.5, help="The same of tracks of fewer than four segments."
     )
     miss_rate: float = option(
         default=0.1,

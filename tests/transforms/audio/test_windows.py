@@ -1,6 +1,6 @@
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from artifactnet.transforms.audio.windows import (
@@ -49,6 +49,7 @@ def test_downmix_is_the_mean() -> None:
 
 
 @given(rate=st.sampled_from([8000, 16_000, 22_050, 48_000, 96_000]), seconds=st.floats(0.5, 2))
+@settings(deadline=None)
 def test_window_has_its_length_whatever_the_rate(rate: int, seconds: float) -> None:
     window = mono_window(music(seconds, rate), rate, 44_100, 44_100)
     assert window.shape == (44_100,)
