@@ -9,6 +9,7 @@ aac:128k:libfdk_aac``).
 
 import io
 import shutil
+from collections.abc import Mapping
 from fractions import Fraction
 from typing import Protocol
 
@@ -42,7 +43,14 @@ class CodecBackend(Protocol):
 
 
 class PyAVBackend:
-    """Encoders inside the PyAV and soundfile wheels."""
+    """Encoders inside the PyAV and soundfile wheels.
+
+    Args:
+      options: for FFmpeg's encoder of a format, by the format's name.
+    """
+
+    def __init__(self, options: Mapping[str, Mapping[str, str]] | None = None) -> None:
+        self._options = options or {}
 
     def encode(self, audio: NDArray[np.float32], sample_rate: int, spec: CodecSpec) -> bytes:
         """See ``CodecBackend``."""
@@ -64,6 +72,7 @@ class PyAVBackend:
                 stream = container.add_stream(encoder, rate=sample_rate, layout="mono")
                 assert isinstance(stream, av.AudioStream), "the encoder is one of audio"
                 stream.bit_rate = spec.bitrate
+                stream.options = dict(self._options.get(spec.name, {}))
                 frame = av.AudioFrame.from_ndarray(audio[None], format="fltp", layout="mono")
                 frame.sample_rate = sample_rate
                 # From a stamped first frame the muxer learns the encoder's delay and has it cut.

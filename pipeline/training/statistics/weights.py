@@ -49,7 +49,9 @@ def crop_weights(
         weight = weight * total ** (-evenness / 2)
     kind = table.kind.to_numpy()
     for name, share in KIND_SHARES.items():
-        weight[kind == name] *= share / weight[kind == name].sum()
+        own = kind == name
+        if own.any():
+            weight[own] *= share / weight[own].sum()
     if bandwidth_bins:
         edges = np.unique(np.quantile(missing, np.linspace(0, 1, bandwidth_bins + 1)[1:-1]))
         bin_ = np.searchsorted(edges, missing, side="left")
