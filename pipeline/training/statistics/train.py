@@ -28,10 +28,11 @@ def main(
     ] = None,
     weighting: Annotated[list[str] | None, typer.Option(help="Of the crops, name=value.")] = None,
     drop: Annotated[list[str] | None, typer.Option(help="Group that is left out.")] = None,
+    learn: Annotated[list[str] | None, typer.Option(help="Section to learn from.")] = None,
     seed: int = 0,
 ) -> None:
     """Learn a head from all crops of BANK and write it, beside the networks of WEIGHTS, to OUT."""
-    features, table = load(bank, ("train", "plain"))
+    features, table = load(bank, tuple(learn or ("train", "plain", "audit")))
     kept = ~np.isnan(features).all(axis=1)
     features, table = features[kept], table[kept].reset_index(drop=True)
     missing = np.isnan(features[:, BANDS]).sum(axis=1)

@@ -40,9 +40,10 @@ def crop_weights(
       bandwidth_bins: crops of like bandwidth form a bin, and in each both classes weigh alike;
         then what is missing says nothing. 0 for none.
       rate_bins: of the crops as they are, classes weigh alike among the files of like sample rate.
-      plain_share: weight of a crop of section ``plain`` against one of a random channel.
+      plain_share: weight of a window as it is against a crop through a random chain.
     """
-    weight = np.where(table.section == "plain", plain_share, 1.0)
+    as_is = table.section.isin(("plain", "audit")).to_numpy()
+    weight = np.where(as_is, plain_share, 1.0)
     page = table.kind + "/" + table.generator + "/" + table.source
     for key in (page, table.kind + "/" + np.where(table.generator == "", page, table.generator)):
         total = pd.Series(weight).groupby(key.to_numpy()).transform("sum").to_numpy()
@@ -58,10 +59,9 @@ def crop_weights(
         for one in np.unique(bin_):
             _balance(weight, bin_ == one, kind == "real")
     if rate_bins:
-        plain = (table.section == "plain").to_numpy()
         lattice = np.digitize(table.sample_rate, (44_100, 48_000))
         for one in range(3):
-            _balance(weight, plain & (lattice == one), kind == "real")
+            _balance(weight, as_is & (lattice == one), kind == "real")
     return weight / weight.sum()
 
 
