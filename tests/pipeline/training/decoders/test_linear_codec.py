@@ -11,7 +11,7 @@ from artifactnet.pipeline.training.decoders.linear_codec import (
 from tests.conftest import music
 
 
-# A few draws in a thousand (9 levels, long frames, half a second of music) are less alike than this.
+# A few draws in a thousand (9 levels, long frames, half a second) are less alike than this.
 @settings(max_examples=25, deadline=None, derandomize=True)
 @given(seed=st.integers(0, 10_000))
 def test_length_is_kept_and_the_result_is_like_the_music(seed: int) -> None:
