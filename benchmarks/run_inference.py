@@ -12,9 +12,15 @@ import numpy as np
 
 from artifactnet.models.artifactnet import SHIPPED_WEIGHTS
 from artifactnet.transforms.detector.detector import Detector, DetectorOptions, detector_of
-from artifactnet.transforms.detector.stages import DetectorStageHandler, RunDetectorStage
-from artifactnet.transforms.elements.records import ManifestRow, SegmentBatch, TrackFacts
-from artifactnet.transforms.elements.stage import SegmentStageDoFn
+from artifactnet.transforms.detector.stages import RunSegmentStage, SegmentStage
+from artifactnet.transforms.elements.records import (
+    ManifestRow,
+    MeasuredAudio,
+    SegmentBatch,
+    TrackFacts,
+)
+from artifactnet.transforms.residual import RESIDUAL
+from artifactnet.transforms.stft import STFT
 
 BATCHES = 2000
 ROUNDS = 5
@@ -25,11 +31,8 @@ def nothing(detector: Detector, payload: int) -> int:
     return payload
 
 
-class PlainDoFn(SegmentStageDoFn):
-    stage = "plain"
-
-    def compute(self, payload: int) -> int:
-        return nothing(detector_of(OPTIONS), payload)
+PLAIN = SegmentStage("plain", nothing)
+INFERENCE = SegmentStage("inference", nothing, has_network=True)
 
 
 def seconds(transform: beam.PTransform) -> float:
@@ -53,14 +56,14 @@ def main() -> None:
     detector = detector_of(OPTIONS)
     plain, inference = [], []
     for _ in range(ROUNDS):
-        plain.append(seconds(beam.ParDo(PlainDoFn())))
-        inference.append(seconds(RunDetectorStage(DetectorStageHandler(OPTIONS, "bench", nothing))))
+        plain.append(seconds(RunSegmentStage(PLAIN, OPTIONS)))
+        inference.append(seconds(RunSegmentStage(INFERENCE, OPTIONS)))
     added = (np.median(inference) - np.median(plain)) / BATCHES
     audio = np.random.default_rng(0).standard_normal((4, detector.config.segment_samples))
-    magnitude = detector.magnitude(audio.astype(np.float32))
+    spectra = STFT.compute(detector, MeasuredAudio(None, audio.astype(np.float32)))
     began = time.perf_counter()
     for _ in range(ROUNDS):
-        detector.residual(magnitude)
+        RESIDUAL.compute(detector, spectra)
     stage = (time.perf_counter() - began) / ROUNDS
     print(f"plain DoFn          {1e3 * np.median(plain) / BATCHES:8.3f} ms per batch")
     print(f"RunInference        {1e3 * np.median(inference) / BATCHES:8.3f} ms per batch")

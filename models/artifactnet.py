@@ -17,7 +17,7 @@ from torch import Tensor, nn
 from artifactnet.models.artifact_unet import ArtifactUNet
 from artifactnet.models.config import ArtifactNetConfig
 from artifactnet.models.forensic_channels import FORENSIC_CHANNELS, forensic_channels
-from artifactnet.models.forensic_statistics import FEATURE_NAMES, STATISTICS_VERSION
+from artifactnet.models.forensic_statistics import FEATURE_NAMES, SAMPLE_RATE, STATISTICS_VERSION
 from artifactnet.models.hpss import hpss
 from artifactnet.models.safetensors_io import (
     WeightsError,
@@ -128,6 +128,8 @@ def _head(
         head = StatisticsHead.from_tensors(arrays)
     except ValueError as error:
         raise WeightsError(f"{path}: {error}") from error
+    if config.sample_rate != SAMPLE_RATE:
+        raise WeightsError(f"{path}: its head reads statistics, which are of {SAMPLE_RATE} Hz only")
     if head.features != len(FEATURE_NAMES):
         raise WeightsError(
             f"{path}: its head reads {head.features} statistics, there are {len(FEATURE_NAMES)}"

@@ -109,11 +109,11 @@ def load_module_and_arrays(
         raise WeightsError(f"{path}: not a readable safetensors file ({error})") from error
     except (KeyError, TypeError, ValueError, RuntimeError) as error:
         raise WeightsError(f"{path}: the header holds no usable configuration ({error})") from error
-    arrays = {
-        name.removeprefix(APART): tensors.pop(name).numpy()
-        for name in list(tensors)
-        if name.startswith(APART)
-    }
+    apart = [name for name in tensors if name.startswith(APART)]
+    try:
+        arrays = {name.removeprefix(APART): tensors.pop(name).numpy() for name in apart}
+    except TypeError as error:
+        raise WeightsError(f"{path}: a tensor of no usable type ({error})") from error
     expected = {name: tensor.shape for name, tensor in module.state_dict().items()}
     found = {name: tensor.shape for name, tensor in tensors.items()}
     if expected != found:

@@ -1,8 +1,7 @@
 """Write a file so that a reader sees all of it or nothing.
 
 Enters: the path of a file on this machine. Leaves: the file, complete, or the one that was there
-before. Every other way to write in this project goes through here: weights, ONNX, tables, records,
-checkpoints and caches.
+before. Weights, ONNX files, checkpoints and caches are written through here.
 """
 
 import os

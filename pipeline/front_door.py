@@ -20,7 +20,12 @@ from artifactnet.transforms.audio.windows import (
     read_windows,
 )
 from artifactnet.transforms.decode import DecodeOptions, decode_row
-from artifactnet.transforms.detector.detector import AnyDetector, DetectorOptions, detector_of
+from artifactnet.transforms.detector.detector import (
+    AnyDetector,
+    DetectorOptions,
+    detector_of,
+    local_model,
+)
 from artifactnet.transforms.elements.records import (
     DecodedTrack,
     ErrorRow,
@@ -29,6 +34,7 @@ from artifactnet.transforms.elements.records import (
 )
 from artifactnet.transforms.manifests.parquet import EmbeddedAudioReader
 from artifactnet.transforms.storage.files import absolute
+from artifactnet.transforms.storage.object_store import S3Access
 
 UNPROCESSED = (CodecSpec("wav"),)
 
@@ -122,10 +128,18 @@ class LoadedDetector:
 
         Raises:
           ScoringError: it can't be decoded or scored.
-          ValueError: samples without a rate, or of another shape.
+          ValueError: samples without a rate or of another shape, a file with one, or no windows.
         """
+        if segments is not None and segments < 1:
+            raise ValueError(f"segments must be 1 or more, or None, not {segments}")
         if isinstance(audio, np.ndarray):
             name, decoded = "samples", self._windows(audio, sample_rate, segments)
+        elif not isinstance(audio, str | Path):
+            raise ValueError(
+                f"audio must be an address or a numpy array, not {type(audio).__name__}"
+            )
+        elif sample_rate is not None:
+            raise ValueError("a file has its own sample_rate; give one for samples only")
         else:
             row = ManifestRow(str(audio), absolute(str(audio)), "arguments", 1)
             options = DecodeOptions(segments)
@@ -150,6 +164,8 @@ class LoadedDetector:
     ) -> DecodedAudio | StageFailure:
         if sample_rate is None:
             raise ValueError("samples need their sample_rate in Hz")
+        if sample_rate < 1:
+            raise ValueError(f"sample_rate must be above 0, not {sample_rate}")
         samples = audio[:, None] if audio.ndim == 1 else audio
         if samples.ndim != 2 or not np.issubdtype(samples.dtype, np.floating):
             raise ValueError(
@@ -174,12 +190,13 @@ def load_detector(path: str | Path | None = None, device: str = "auto") -> Loade
     """Load a detector.
 
     Args:
-      path: safetensors or ONNX file; ``None`` for the shipped weights.
+      path: safetensors or ONNX file, or its ``gs://`` or ``s3://`` address; ``None`` for the
+        shipped weights.
       device: ``auto``, ``cpu``, ``cuda`` ...
 
     Raises:
       WeightsError: the file can't be used.
       ValueError: the device can't be used.
     """
-    weights = None if path is None else Path(path).absolute()
+    weights = None if path is None else local_model(str(path), S3Access())
     return LoadedDetector(detector_of(DetectorOptions(weights, device=device)))

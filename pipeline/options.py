@@ -195,17 +195,21 @@ def device() -> Any:
     return option(default="auto", help="auto, cpu, cuda, cuda:1 ...")
 
 
+class DetectorChoiceError(typer.BadParameter, ValueError):
+    """``--weights`` and ``--model`` don't name one detector."""
+
+
 def detector_address(
     weights: Path | str | None, model: Path | str | None
 ) -> tuple[Path | None, str]:
     """The one detector that ``--weights`` or ``--model`` names: its path, or its address.
 
     Raises:
-      typer.BadParameter: both are given, or the model's name is not that of an ONNX file.
+      DetectorChoiceError: both are given, or the model's name is not that of an ONNX file.
     """
     if weights and model:
-        raise typer.BadParameter("--weights and --model name two detectors; use one of them")
+        raise DetectorChoiceError("--weights and --model name two detectors; use one of them")
     if model and not str(model).lower().endswith(".onnx"):
-        raise typer.BadParameter(f"--model {model}: the name of an ONNX file ends in .onnx")
+        raise DetectorChoiceError(f"--model {model}: the name of an ONNX file ends in .onnx")
     address = str(weights or model or "")
     return (None, address) if "://" in address else (Path(address) if address else None, "")

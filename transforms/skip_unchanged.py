@@ -65,9 +65,10 @@ class ReadEarlierDoFn(beam.DoFn):
         Raises:
           ValueError: the file is damaged.
         """
+        columns = TRACK_COLUMNS if "/tracks/" in address else ERROR_COLUMNS
         with self._metrics.timed():
-            table = read_table(address, ERROR_COLUMNS)
-        if set(table.column_names).issuperset(TRACK_COLUMNS):  # else of a version without them
+            table = read_table(address, columns)
+        if set(table.column_names).issuperset(columns):  # else of a version without them
             for row in table.to_pylist():
                 yield self._result(row)
 

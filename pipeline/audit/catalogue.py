@@ -48,7 +48,7 @@ def _walk(folder: str) -> list[str]:
     for base, folders, names in os.walk(folder, onerror=_refuse, followlinks=True):
         status = Path(base).stat()
         if (status.st_dev, status.st_ino) in visited:
-            folders.clear()  # a link that auc_differences back to where we have been
+            folders.clear()  # a link back to where we have been
             continue
         visited.add((status.st_dev, status.st_ino))
         found += [os.path.join(base, name) for name in names if not is_run_file(name)]

@@ -72,7 +72,7 @@ class AuditRows(beam.PTransform):
             | "Decode" >> beam.ParDo(DecodeDoFn(options.decode, detector))
             | "Reencode" >> beam.ParDo(ReencodeDoFn(options.codecs, detector))
         )
-        for stage in segment_chain(detector.weights):  # Stft, Residual, Hpss, Features, Classify
+        for stage in segment_chain(detector.weights):  # Statistics, Stft ... Classify
             segments = segments | stage.name.capitalize() >> RunSegmentStage(stage, detector)
         return (
             segments

@@ -4,6 +4,7 @@ Enters: fields, from the command line or another program. Leaves: an ``AuditRequ
 it may be written down; or a ``ScoreRequest``.
 """
 
+import re
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
@@ -55,6 +56,14 @@ class AuditRequest:
     quiet: bool = False
     beam_options: tuple[str, ...] = ()
 
+    def __post_init__(self) -> None:
+        """Check that one detector is named, before anything is loaded.
+
+        Raises:
+          DetectorChoiceError: two are, or an ONNX file by another name.
+        """
+        options.detector_address(self.weights, self.model)
+
 
 @dataclass(frozen=True)
 class ScoreRequest:
@@ -68,13 +77,25 @@ class ScoreRequest:
     model: Path | str | None = options.model()
     device: str = options.device()
 
+    def __post_init__(self) -> None:
+        """Check that one detector is named, before anything is loaded.
+
+        Raises:
+          DetectorChoiceError: two are, or an ONNX file by another name.
+        """
+        options.detector_address(self.weights, self.model)
+
+
+SECRETS = re.compile("key|secret|token|password|credential|connection_string", re.IGNORECASE)
+"""In the name of a flag, or in its value: JSON with an environment, a connection string."""
+
 
 def without_secrets(flags: tuple[str, ...]) -> list[str]:
     """Beam flags as they may be written down."""
     kept, hide = [], False
     for flag in flags:
         name, separator, _ = flag.partition("=")
-        secret = any(word in name for word in ("key", "secret", "token", "password"))
+        secret = bool(SECRETS.search(flag)) if separator else bool(SECRETS.search(name))
         kept.append("***" if hide else f"{name}=***" if secret and separator else flag)
         hide = secret and not separator and flag.startswith("--")
     return kept

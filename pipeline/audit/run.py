@@ -98,7 +98,7 @@ def _output_locked(plan: Plan) -> Iterator[Plan]:
 
 
 def execute(plan: Plan) -> Executed:
-    """Carry the plan out, up to the last shard.
+    """Carry the plan out, up to the last shard; the caller holds the lock of the output.
 
     Raises:
       HandedOverError, AuditFailedError, AuditInterruptedError: see :func:`run_audit`.
@@ -158,6 +158,12 @@ def record(plan: Plan, executed: Executed) -> RunRecord:
     if not counts.add_up:
         raise AuditFailedError(f"the counts don't add up: {counts}")
     audio_seconds = metrics["counters"].get("audio_seconds", 0)
+    detector = plan.options.detector
+    where = {  # that means something outside the folder in which it was asked for
+        "output": plan.output,
+        "weights": detector.weights and str(detector.weights),
+        "weights_source": detector.source,
+    }
     done = RunRecord(
         run_id=plan.run.run_id,
         model_id=plan.run.model_id,
@@ -166,7 +172,7 @@ def record(plan: Plan, executed: Executed) -> RunRecord:
         seconds=round(seconds, 2),
         counts=counts,
         continued=plan.files.without_record(),
-        configuration=configuration(plan.request, plan.manifests.addresses),
+        configuration=configuration(plan.request, plan.manifests.addresses) | where,
         versions=versions(),
         metrics=metrics,
         rates={

@@ -126,7 +126,9 @@ def export(
             "--networks-only writes its networks, whose scores are others: calibrate them first"
         )
     if head:  # nothing is called ai or real by thresholds that were set for other scores
-        network.config = replace(network.config, threshold_real=0.0, threshold_ai=1.0)
+        network.config = replace(
+            network.config, threshold_real=0.0, threshold_ai=1.0, statistics=""
+        )
     export_onnx(network, onnx)
     print(f"{onnx}: model id {model_id(onnx)}")
 

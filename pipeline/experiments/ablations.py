@@ -27,6 +27,7 @@ from matplotlib.figure import Figure
 from numpy.typing import NDArray
 
 from artifactnet.models.artifactnet import load_detector, save_detector
+from artifactnet.models.whole_file import whole_file
 from artifactnet.pipeline.bench.report import signed, table
 from artifactnet.pipeline.evaluation.folds import LabelledSource, assign_folds
 from artifactnet.pipeline.evaluation.metrics import Estimate, auc_difference, generator_aucs, tpr_at
@@ -294,7 +295,8 @@ def main(
             )  # fmt: skip
             index = np.arange(len(excerpts))
             scores = [rows.scores(network.classifier, index, c) for c in (PLAIN, COMMON)]
-            np.save(done, np.stack(scores))
+            with whole_file(done) as partial, partial.open("wb") as file:
+                np.save(file, np.stack(scores))
         evaluated[variant.name] = Evaluated(excerpts, np.load(done, allow_pickle=False))
     first = {variant.group: evaluated.get(variant.name) for variant in reversed(todo)}
     outcomes = [

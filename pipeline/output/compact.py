@@ -20,8 +20,15 @@ from artifactnet.pipeline.output.latest import (
     read_state,
     superseded_rows,
 )
-from artifactnet.pipeline.output.layout import RUNS, OutputFiles, new_run_id
+from artifactnet.pipeline.output.layout import (
+    RUNS,
+    SWAP,
+    OutputFiles,
+    new_run_id,
+    pending_swaps,
+)
 from artifactnet.transforms.storage.files import (
+    concat_tables,
     parquet_bytes,
     read_json,
     read_table,
@@ -29,8 +36,6 @@ from artifactnet.transforms.storage.files import (
     write_json,
 )
 from artifactnet.transforms.write_shards import TABLES, table_file
-
-SUFFIX = ".compact.json"
 
 
 class Swap(NamedTuple):
@@ -42,7 +47,7 @@ class Swap(NamedTuple):
 
 def journal_address(output: str, run_id: str) -> str:
     """Where the journal of a swap lies."""
-    return FileSystems.join(output, RUNS, f"{run_id}{SUFFIX}")
+    return FileSystems.join(output, RUNS, f"{run_id}{SWAP}")
 
 
 def _carry_through(swap: Swap) -> None:
@@ -55,11 +60,10 @@ def _carry_through(swap: Swap) -> None:
 
 def finish_swaps(output: str) -> None:
     """Carry through every swap whose journal lies in ``output``."""
-    pattern = FileSystems.join(output, RUNS, f"*{SUFFIX}")
-    for found in FileSystems.match([pattern])[0].metadata_list:
-        journal = read_json(found.path)
+    for address in pending_swaps(output):
+        journal = read_json(address)
         _carry_through(Swap(tuple(journal["new"]), tuple(journal["old"])))
-        FileSystems.delete([found.path])
+        FileSystems.delete([address])
 
 
 ROWS_PER_FILE = 250_000
@@ -75,21 +79,21 @@ class Compacted:
 
 
 def _merged(
-    paths: tuple[str, ...], superseded: set[tuple[str, str]], rows_per_file: int
+    paths: tuple[str, ...], name: str, superseded: set[tuple[str, str]], rows_per_file: int
 ) -> Iterator[tuple[pa.Table, int]]:
     """Tables of about ``rows_per_file`` rows, and how many rows each is without."""
     waiting: list[pa.Table] = []
     dropped = 0
     for path in paths:
         table = read_table(path)
-        kept = current_rows(table, superseded)
+        kept = current_rows(table, name, superseded)
         dropped += len(table) - len(kept)
         waiting.append(kept)
         if sum(len(one) for one in waiting) >= rows_per_file:
-            yield pa.concat_tables(waiting, promote_options="permissive"), dropped
+            yield concat_tables(waiting), dropped
             waiting, dropped = [], 0
     if waiting:
-        yield pa.concat_tables(waiting, promote_options="permissive"), dropped
+        yield concat_tables(waiting), dropped
 
 
 def _write(
@@ -98,7 +102,7 @@ def _write(
     superseded = superseded_rows(state)
     new, dropped = [], 0
     for name in TABLES:
-        merged = _merged(files.tables[name], superseded, rows_per_file)
+        merged = _merged(files.tables[name], name, superseded, rows_per_file)
         for number, (table, without) in enumerate(merged):
             target = table_file(state.output, name, run_id, f"c{number:05d}")
             write_bytes(f"{target}.new", parquet_bytes(table))

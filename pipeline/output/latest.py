@@ -11,11 +11,19 @@ from typing import NamedTuple
 
 import duckdb
 import pyarrow as pa
+import pyarrow.compute as pc
 from apache_beam.io.filesystems import FileSystems
 
-from artifactnet.pipeline.output.layout import RECORD, RUN_ID, RUNS, output_files, record_address
+from artifactnet.pipeline.output.layout import (
+    RECORD,
+    RUN_ID,
+    RUNS,
+    output_files,
+    pending_swaps,
+    record_address,
+)
 from artifactnet.transforms.elements.row_key import table_keys
-from artifactnet.transforms.storage.files import absolute, read_table
+from artifactnet.transforms.storage.files import absolute, concat_tables, read_table
 
 RECORD_ADDRESS = re.compile(rf"(?P<output>.+)/{RUNS}/(?P<run>{RUN_ID})\.json")
 RECORD_NAME = re.compile(rf"{RUN_ID}\.json")
@@ -27,6 +35,10 @@ ERROR_COLUMNS = (
     *("track_id", "uri", "manifest", "line", "run_id", "model_id", "config_id", "content_id"),
     *("stage", "error_class", "message"),
 )
+
+
+TYPES = {"p_ai": pa.float64(), "line": pa.int64()}
+"""Of the columns that are no text."""
 
 
 @dataclass(frozen=True)
@@ -59,11 +71,11 @@ def split_run(address: str) -> tuple[str, str]:
     return (found["output"], found["run"]) if found else (absolute(address).rstrip("/"), "")
 
 
-def _read(paths: tuple[str, ...], columns: tuple[str, ...]) -> pa.Table:
-    empty = pa.table({name: pa.array([], pa.string()) for name in columns})
+def _read(paths: tuple[str, ...], name: str, columns: tuple[str, ...]) -> pa.Table:
+    empty = pa.table({one: pa.array([], TYPES.get(one, pa.string())) for one in columns})
     tables = [read_table(path, columns) for path in paths] or [empty]
     table = pa.concat_tables(tables, promote_options="default")
-    return table.append_column("key", pa.array(table_keys(table), pa.string()))
+    return table.append_column("key", pa.array(table_keys(table, name), pa.string()))
 
 
 def read_state(address: str) -> OutputState:
@@ -76,13 +88,17 @@ def read_state(address: str) -> OutputState:
     files = output_files(output)
     if not files.holds_audit:
         raise ValueError(f"{address}: no audit is there")
+    if pending_swaps(output):
+        raise ValueError(
+            f"{output}: compacting was cut short; artifactnet compact {output} carries it through"
+        )
     if run_id and not FileSystems.exists(record_address(output, run_id)):
         known = sorted(n.rpartition("/")[2] for n in files.notes if n.endswith(".json"))
         runs = ", ".join(name for name in known if RECORD_NAME.fullmatch(name)) or "none"
         raise ValueError(f"{address}: no such run; there are {runs}")
     database = duckdb.connect()
-    database.register("all_tracks", _read(files.tables["tracks"], TRACK_COLUMNS))
-    database.register("all_errors", _read(files.tables["errors"], ERROR_COLUMNS))
+    database.register("all_tracks", _read(files.tables["tracks"], "tracks", TRACK_COLUMNS))
+    database.register("all_errors", _read(files.tables["errors"], "errors", ERROR_COLUMNS))
     until = "true" if not run_id else f"run_id <= '{run_id}'"
     database.execute(
         f"""
@@ -107,9 +123,9 @@ def superseded_rows(state: OutputState) -> set[tuple[str, str]]:
     return set(state.database.execute("SELECT key, run_id FROM superseded").fetchall())
 
 
-def current_rows(table: pa.Table, superseded: set[tuple[str, str]]) -> pa.Table:
+def current_rows(table: pa.Table, name: str, superseded: set[tuple[str, str]]) -> pa.Table:
     """``table`` without rows that a later run has replaced."""
-    keys = zip(table_keys(table), table["run_id"].to_pylist(), strict=True)
+    keys = zip(table_keys(table, name), table["run_id"].to_pylist(), strict=True)
     return table.filter(pa.array([key not in superseded for key in keys], pa.bool_()))
 
 
@@ -124,7 +140,10 @@ def read_audit(output: str) -> AuditTables:
     files = output_files(state.output)
 
     def read(name: str) -> pa.Table:
-        tables = [current_rows(read_table(path), superseded) for path in files.tables[name]]
-        return pa.concat_tables(tables, promote_options="permissive") if tables else pa.table({})
+        tables = [current_rows(read_table(path), name, superseded) for path in files.tables[name]]
+        if not tables:
+            return pa.table({})
+        whole = concat_tables(tables)
+        return whole.filter(pc.less_equal(whole["run_id"], state.run_id)) if state.run_id else whole
 
     return AuditTables(*(read(name) for name in AuditTables._fields))

@@ -30,6 +30,9 @@ LEFT_BEHIND = re.compile(
 LISTING = re.compile(rf"manifest-{RUN_ID}\.jsonl")
 RECORD = "run.json"
 RUNS = "runs"
+SWAP = ".compact.json"
+"""What the journal of a swap is named by; see ``pipeline/output/compact.py``."""
+
 RUN_NOTE = re.compile(rf"{RUN_ID}(\.counts)?\.json")
 
 
@@ -157,3 +160,9 @@ def table_files(output: str, table: str, run_id: str) -> list[str]:
     """Files of one table that one run wrote."""
     pattern = FileSystems.join(output, table, f"{table}-{run_id}-*.parquet")
     return sorted(found.path for found in FileSystems.match([pattern])[0].metadata_list)
+
+
+def pending_swaps(output: str) -> list[str]:
+    """Journals of swaps that were cut short."""
+    pattern = FileSystems.join(output, RUNS, f"*{SWAP}")
+    return [found.path for found in FileSystems.match([pattern])[0].metadata_list]

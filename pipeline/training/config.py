@@ -167,7 +167,7 @@ def read_training_config(path: Path) -> TrainingConfig:
             if names := sorted(str(one["loc"][0]) for one in wrong if one["type"] == kind):
                 raise ValueError(f"{path}: {what} fields {', '.join(names)}") from error
         raise ValueError(f"{path}: {_said(wrong[0])}") from error
-    except (tomllib.TOMLDecodeError, OSError) as error:
+    except (tomllib.TOMLDecodeError, UnicodeDecodeError, OSError) as error:
         raise ValueError(f"{path}: {error}") from error
 
 

@@ -39,8 +39,16 @@ def test_what_cannot_be_scored_says_why(tmp_path: Path, free_weights: Path) -> N
     assert (gone.value.stage, gone.value.error_class) == ("decode", "AudioNotFoundError")
     with pytest.raises(ScoringError, match=r"1\.00 s of sound"):
         detector.score(music(1), 44_100)
-    with pytest.raises(ValueError, match="sample_rate"):
+    with pytest.raises(ValueError, match="samples need their sample_rate"):
         detector.score(music(5))
+    with pytest.raises(ValueError, match="sample_rate must be above 0"):
+        detector.score(music(5), 0)
+    with pytest.raises(ValueError, match="a file has its own sample_rate"):
+        detector.score(tmp_path / "a.wav", 44_100)
+    with pytest.raises(ValueError, match="segments must be 1 or more"):
+        detector.score(music(5), 44_100, segments=0)
+    with pytest.raises(ValueError, match="not list"):
+        detector.score([0.0], 44_100)  # type: ignore[arg-type]
     with pytest.raises(ValueError, match=r"not int16 \[4\]"):
         detector.score(np.zeros(4, np.int16), 44_100)
     with pytest.raises(ValueError, match="no audit is there"):

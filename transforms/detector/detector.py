@@ -2,7 +2,7 @@
 
 Enters: ``DetectorOptions``, which name the weights and the device. Leaves: a ``Detector``, loaded
 once a process, or an ``OnnxDetector`` where the weights are ONNX. The stages
-(``transforms/stft.py`` to ``transforms/classify.py``) are functions of it.
+(``transforms/statistics.py``, then ``stft.py`` to ``classify.py``) are functions of it.
 """
 
 import hashlib

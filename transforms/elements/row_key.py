@@ -22,10 +22,13 @@ def row_key(track_id: str, stage: str | None, manifest: str | None, line: int | 
     return place_key(manifest or "", line or 0)
 
 
-def table_keys(table: pa.Table) -> list[str]:
-    """Key of every row of a table of ``tracks/``, ``segments/`` or ``errors/``."""
+def table_keys(table: pa.Table, name: str) -> list[str]:
+    """Key of every row of a table; ``name`` is ``tracks``, ``segments`` or ``errors``.
+
+    The columns don't tell which: a manifest's own, such as ``stage``, are carried into ``tracks``.
+    """
     ids = table["track_id"].to_pylist()
-    if "stage" not in table.column_names:
+    if name != "errors":
         return ids
     columns = (table[name].to_pylist() for name in ("stage", "manifest", "line"))
     return [row_key(*row) for row in zip(ids, *columns, strict=True)]

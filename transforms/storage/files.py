@@ -104,6 +104,33 @@ def read_table(address: str, columns: Sequence[str] | None = None) -> pa.Table:
     return with_retries(read)
 
 
+def concat_tables(tables: Sequence[pa.Table]) -> pa.Table:
+    """One table of several; a column whose types can't be united becomes text."""
+    try:
+        return pa.concat_tables(tables, promote_options="permissive")
+    except pa.ArrowTypeError:
+        pass
+    kinds: dict[str, set[pa.DataType]] = {}
+    for table in tables:
+        for field in table.schema:
+            kinds.setdefault(field.name, set()).add(field.type)
+    differing = {name for name, found in kinds.items() if len(found) > 1}
+    return pa.concat_tables(
+        [_as_text(table, differing) for table in tables], promote_options="permissive"
+    )
+
+
+def _as_text(table: pa.Table, names: set[str]) -> pa.Table:
+    for position, field in enumerate(table.schema):
+        if field.name in names and not pa.types.is_string(field.type):
+            texts = [
+                None if value is None else json.dumps(value, default=str)
+                for value in table.column(position).to_pylist()
+            ]
+            table = table.set_column(position, field.name, pa.array(texts, pa.string()))
+    return table
+
+
 def table_rows(address: str) -> int:
     """Rows of one Parquet table, from its footer."""
 

@@ -16,7 +16,7 @@ from artifactnet.pipeline.audit.run import run_audit
 from artifactnet.pipeline.output import compact as compact_module
 from artifactnet.pipeline.output.compact import compact
 from artifactnet.pipeline.output.diff import compare, print_difference
-from artifactnet.pipeline.output.latest import read_state
+from artifactnet.pipeline.output.latest import read_audit, read_state
 from tests.conftest import music
 
 
@@ -34,7 +34,14 @@ def asked(tmp_path: Path, free_weights: Path) -> AuditRequest:
         soundfile.write(
             tmp_path / f"music/{number}.wav", music(4)[:, 0] * 0.1 * (number + 1), 44_100
         )
-        rows.append({"track_id": f"t{number}", "uri": f"music/{number}.wav", "number": number})
+        rows.append(
+            {
+                "track_id": f"t{number}",
+                "uri": f"music/{number}.wav",
+                "number": number,
+                "stage": "draft",
+            }
+        )
     rows.append({"track_id": "late", "uri": "music/late.wav"})
     (tmp_path / "m.jsonl").write_text("\n".join([*map(json.dumps, rows), "no json"]))
     return AuditRequest(
@@ -92,6 +99,8 @@ def test_a_swap_that_was_cut_short_is_carried_through(
         patch.setattr(compact_module.FileSystems, "rename", killed)
         with pytest.raises(KeyboardInterrupt):
             compact(str(out))
+    with pytest.raises(ValueError, match=r"artifactnet compact .* carries it through"):
+        read_state(str(out))
     assert run_audit(asked).counts.skipped == 11
     assert Counter(table(out, "tracks").track_id) == {"late": 1} | {f"t{n}": 1 for n in range(9)}
     assert not list(out.rglob("*.new"))
@@ -105,6 +114,8 @@ def test_difference_says_why(asked: AuditRequest, two_runs, tmp_path: Path) -> N
     assert changes["late"].before == "error"
     assert changes["late"].why == "audio"
     assert found.tracks == 10
+    earlier = read_audit(f"{out}/runs/{first.run_id}.json")
+    assert set(earlier.tracks["run_id"].to_pylist()) == {first.run_id}
     same = compare(f"{out}/runs/{second.run_id}.json", str(out))
     assert (same.changes, same.largest_shift) == ((), 0.0)
 

@@ -10,7 +10,10 @@ def test_a_track_is_known_by_its_id_and_a_bad_line_by_its_place() -> None:
 
 
 def test_keys_of_tables() -> None:
-    assert table_keys(pa.table({"track_id": ["a", "b"]})) == ["a", "b"]
+    assert table_keys(pa.table({"track_id": ["a", "b"], "stage": ["x", "y"]}), "tracks") == [
+        "a",
+        "b",
+    ]
     errors = pa.table(
         {
             "track_id": ["a", None],
@@ -19,4 +22,4 @@ def test_keys_of_tables() -> None:
             "line": [1, 2],
         }
     )
-    assert table_keys(errors) == ["a", "m\n2"]
+    assert table_keys(errors, "errors") == ["a", "m\n2"]
