@@ -1,6 +1,7 @@
 """Catalogues of synthetic music for the benchmarks, and what an audit of one must have left."""
 
 import json
+import sys
 from collections import Counter
 from pathlib import Path
 
@@ -36,6 +37,10 @@ def synthetic(folder: Path, tracks: int, seconds: float = 4.2, kind: str = "flac
         text = "".join(json.dumps(row) + "\n" for row in some)
         (parts / f"{part}.jsonl").write_text(text)
     return manifest
+
+
+def audit_command(manifest: Path, output: Path) -> list[str]:
+    return [sys.executable, "-m", "artifactnet", "audit", str(manifest), "-o", str(output)]
 
 
 def table(output: Path | str, name: str) -> pd.DataFrame:

@@ -20,7 +20,7 @@ import time
 from dataclasses import dataclass
 from pathlib import Path
 
-from catalogues import largest_difference, problems, scores, synthetic
+from catalogues import audit_command, largest_difference, problems, scores, synthetic
 
 ROOT = Path(__file__).parents[1]
 CLUSTER = ROOT / "templates" / "flink" / "cluster.sh"
@@ -42,15 +42,7 @@ class Run:
 
 
 def audit(engine: str, manifest: Path, output: Path, flags: tuple[str, ...], kill: bool) -> Run:
-    command = [
-        sys.executable,
-        "-m",
-        "artifactnet",
-        "audit",
-        str(manifest),
-        "-o",
-        str(output),
-    ]
+    command = audit_command(manifest, output)
     began = time.monotonic()
     process = subprocess.Popen(
         [*command, "--json", *flags], stdout=subprocess.PIPE, text=True, cwd=ROOT

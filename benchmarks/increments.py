@@ -7,26 +7,17 @@ import argparse
 import json
 import os
 import subprocess
-import sys
 import tempfile
 import time
 from pathlib import Path
 
-from catalogues import synthetic
+from catalogues import audit_command, synthetic
 
 ROOT = Path(__file__).parents[1]
 
 
 def audit(manifest: Path, output: Path, model: Path) -> tuple[float, dict]:
-    command = [
-        sys.executable,
-        "-m",
-        "artifactnet",
-        "audit",
-        str(manifest),
-        "-o",
-        str(output),
-    ]
+    command = audit_command(manifest, output)
     began = time.monotonic()
     done = subprocess.run(
         [*command, "--json", "--segments", "1", "--model", str(model)], capture_output=True,

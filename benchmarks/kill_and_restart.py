@@ -15,24 +15,15 @@ import tempfile
 import time
 from pathlib import Path
 
-from catalogues import largest_difference, problems, scores, synthetic
+from catalogues import audit_command, largest_difference, problems, scores, synthetic
 
 ROOT = Path(__file__).parents[1]
 MOST_KILLS = 3
 
 
 def start(manifest: Path, output: Path) -> subprocess.Popen:
-    command = [
-        sys.executable,
-        "-m",
-        "artifactnet",
-        "audit",
-        str(manifest),
-        "-o",
-        str(output),
-    ]
     return subprocess.Popen(
-        [*command, "--json", "--segments", "1"], stdout=subprocess.DEVNULL,
+        [*audit_command(manifest, output), "--json", "--segments", "1"], stdout=subprocess.DEVNULL,
         stderr=subprocess.DEVNULL, cwd=ROOT, start_new_session=True,
     )  # fmt: skip
 

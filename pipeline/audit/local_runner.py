@@ -98,12 +98,16 @@ class WrittenRows:
     Args:
       output: of the audit.
       run_id: of the run.
+
+    Attributes:
+      poll_seconds: least time between two counts.
     """
 
     def __init__(self, output: str, run_id: str) -> None:
         self._output = output
         self._run_id = run_id
         self._counted: dict[str, int] = {}
+        self.poll_seconds = BUCKET_SECONDS if "://" in output else POLL_SECONDS
 
     def count(self) -> int:
         """Rows of ``tracks/`` and ``errors/``; a file is read once."""
@@ -133,8 +137,7 @@ def watched_rows(output: str, run_id: str, total: int | None, quiet: bool) -> It
     done = threading.Event()
     report = _bar if sys.stderr.isatty() else _lines
     rows = WrittenRows(output, run_id)
-    poll = BUCKET_SECONDS if "://" in output else POLL_SECONDS
-    thread = threading.Thread(target=report, args=(rows, total, poll, done), daemon=True)
+    thread = threading.Thread(target=report, args=(rows, total, done), daemon=True)
     thread.start()
     try:
         yield
@@ -143,7 +146,7 @@ def watched_rows(output: str, run_id: str, total: int | None, quiet: bool) -> It
         thread.join()
 
 
-def _bar(rows: WrittenRows, total: int | None, poll: float, done: threading.Event) -> None:
+def _bar(rows: WrittenRows, total: int | None, done: threading.Event) -> None:
     columns = (
         TextColumn("Auditing"),
         BarColumn(),
@@ -154,15 +157,14 @@ def _bar(rows: WrittenRows, total: int | None, poll: float, done: threading.Even
     )
     with Progress(*columns, console=Console(stderr=True), transient=True) as bar:
         task = bar.add_task("", total=total)
-        wait = poll
+        wait = rows.poll_seconds
         while not done.wait(wait):
             began = time.monotonic()
             bar.update(task, completed=rows.count())
-            wait = max(poll, COUNTING_SHARE * (time.monotonic() - began))
+            wait = max(rows.poll_seconds, COUNTING_SHARE * (time.monotonic() - began))
 
 
-def _lines(rows: WrittenRows, total: int | None, poll: float, done: threading.Event) -> None:
-    del poll
+def _lines(rows: WrittenRows, total: int | None, done: threading.Event) -> None:
     began = time.monotonic()
     while not done.wait(LINE_SECONDS):
         finished = rows.count()

@@ -31,6 +31,15 @@ SHARE_OF_TIME = 2 / 3
 """Of a crop's frames a step sees this share, from a random place on: cheaper, and more of them."""
 
 
+def _classification(logit: Tensor, target: Tensor) -> dict[str, Tensor]:
+    """Cross entropy with smoothed targets, and accuracy."""
+    smoothed = target * (1 - SMOOTHING) + SMOOTHING / 2
+    return {
+        "classification": functional.binary_cross_entropy_with_logits(logit, smoothed),
+        "accuracy": ((logit > 0) == (target > 0.5)).float().mean(),
+    }
+
+
 def classification_losses(logit: Tensor, consistency_weight: float) -> dict[str, Tensor]:
     """Losses of pairs.
 
@@ -42,16 +51,11 @@ def classification_losses(logit: Tensor, consistency_weight: float) -> dict[str,
       Scalars ``total``, ``classification``, ``consistency`` and ``accuracy``.
     """
     target = torch.arange(2.0).expand(logit.shape)
-    smoothed = target * (1 - SMOOTHING) + SMOOTHING / 2
-    classification = functional.binary_cross_entropy_with_logits(logit, smoothed)
     p_ai = torch.sigmoid(logit)
     consistency = (p_ai - p_ai.mean(dim=1, keepdim=True)).square().mean()
-    return {
-        "total": classification + consistency_weight * consistency,
-        "classification": classification,
-        "consistency": consistency,
-        "accuracy": ((logit > 0) == (target > 0.5)).float().mean(),
-    }
+    found = _classification(logit, target)
+    total = found["classification"] + consistency_weight * consistency
+    return {"total": total, "consistency": consistency} | found
 
 
 class ClassifierLosses:
@@ -112,17 +116,13 @@ def pair_loss(network: ArtifactNet, pairs: Tensor, residual_weight: float) -> di
     target = torch.arange(2).repeat_interleave(len(pairs)).float()
     spectra = network.spectra(network.stft(audio), half=True)
     logit = network.classify(spectra, half=True).logit
-    classification = functional.binary_cross_entropy_with_logits(logit, target * 0.98 + 0.01)
     real, fake = spectra.magnitude.chunk(2)
     changed = torch.minimum((fake - real).abs(), network.config.mask_bound * fake)
     wanted = torch.cat([torch.zeros_like(real), changed])
     error = (torch.log(spectra.residual + 1e-3) - torch.log(wanted + 1e-3)).abs().mean()
-    return {
-        "total": classification + residual_weight * error,
-        "classification": classification,
-        "residual": error,
-        "accuracy": ((logit > 0) == (target > 0.5)).float().mean(),
-    }
+    found = _classification(logit, target)
+    total = found["classification"] + residual_weight * error
+    return {"total": total, "residual": error} | found
 
 
 class ResidualLosses:

@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
+from scipy.cluster.hierarchy import DisjointSet
 
 KIND_SHARES = {"real": 0.5, "ai": 0.34, "codec": 0.16}
 """Of the total weight."""
@@ -75,20 +76,6 @@ def _balance(
             weight[side] *= np.clip(both / 2 / weight[side].sum(), 0.25, 4)
 
 
-class _Union:
-    def __init__(self) -> None:
-        self._parent: dict[Hashable, Hashable] = {}
-
-    def root(self, one: Hashable) -> Hashable:
-        parent = self._parent.setdefault(one, one)
-        while parent != self._parent[parent]:
-            parent = self._parent[parent]
-        return parent
-
-    def join(self, one: Hashable, other: Hashable) -> None:
-        self._parent[self.root(one)] = self.root(other)
-
-
 def assign_folds(tracks: pd.DataFrame, folds: int, seed: int) -> NDArray[np.intp]:
     """Fold of each track; what belongs together is never parted.
 
@@ -101,18 +88,21 @@ def assign_folds(tracks: pd.DataFrame, folds: int, seed: int) -> NDArray[np.intp
       folds: how many.
       seed: of the order in which groups are dealt.
     """
-    union = _Union()
+    together: DisjointSet = DisjointSet()
     for row in tracks.itertuples():
         keys = [("family", row.source.split("-")[0])]
         if row.generator and not row.commercial:
             keys.append(("generator", row.generator))
         if row.pair:
             keys.append(("pair", row.pair))
-        for key in keys if not row.commercial else ():
-            union.join(("source", row.source), key)
-        if row.commercial and row.pair:
-            union.join(("source", row.source), ("pair", row.pair))
-    group = [union.root(("source", source)) for source in tracks.source]
+        if row.commercial:
+            keys = keys[1:]  # whole accounts are left out, not the family of their names
+        source = ("source", row.source)
+        together.add(source)
+        for key in keys:
+            together.add(key)
+            together.merge(source, key)
+    group = [together[("source", source)] for source in tracks.source]
     what = np.where(tracks.commercial, "commercial", tracks.kind + tracks.recorded.astype(str))
     members: dict[Hashable, dict[str, int]] = defaultdict(lambda: defaultdict(int))
     for one, name in zip(group, what, strict=True):
