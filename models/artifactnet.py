@@ -17,7 +17,6 @@ from torch import Tensor, nn
 from artifactnet.models.artifact_unet import ArtifactUNet
 from artifactnet.models.config import ArtifactNetConfig
 from artifactnet.models.forensic_channels import FORENSIC_CHANNELS, forensic_channels
-from artifactnet.models.forensic_statistics import FEATURE_NAMES, SAMPLE_RATE, STATISTICS_VERSION
 from artifactnet.models.hpss import hpss
 from artifactnet.models.safetensors_io import (
     WeightsError,
@@ -26,7 +25,12 @@ from artifactnet.models.safetensors_io import (
     save_module,
 )
 from artifactnet.models.segment_classifier import Classification, SegmentClassifier
-from artifactnet.models.statistics_head import StatisticsHead
+from artifactnet.models.statistics.forensic_statistics import (
+    FEATURE_NAMES,
+    SAMPLE_RATE,
+    STATISTICS_VERSION,
+)
+from artifactnet.models.statistics.head import StatisticsHead
 from artifactnet.models.stft import Stft
 
 SHIPPED_WEIGHTS = Path(__file__).parent / "weights" / "artifactnet.safetensors"
@@ -86,7 +90,7 @@ class LoadedDetector(NamedTuple):
     Attributes:
       network: in evaluation mode.
       model_id: of the file it came from.
-      head: boosted trees on forensic statistics, which decide; ``None`` where the CNN does.
+      head: on forensic statistics, which decides; ``None`` where the CNN does.
     """
 
     network: ArtifactNet

@@ -4,8 +4,8 @@ Enters: ``SegmentBatch[ForensicMaps]``; for an ONNX model, which stands in place
 the statistics on, audio ``[segments, samples]``. Leaves: ``SegmentBatch[SegmentScores]``, off the
 device.
 
-The CNN reads the forensic channels. Where the detector has a head of boosted trees on the forensic
-statistics, that head decides, and the CNN's P(AI) is evidence beside it.
+The CNN reads the forensic channels. Where the detector has a head on the
+forensic statistics, that head decides, and the CNN's P(AI) is evidence beside it.
 """
 
 import numpy as np
@@ -13,7 +13,7 @@ import torch
 from numpy.typing import NDArray
 
 from artifactnet.models.forensic_channels import channel_statistics
-from artifactnet.models.forensic_statistics import group_sums
+from artifactnet.models.statistics.forensic_statistics import group_sums
 from artifactnet.transforms.detector.detector import Detector
 from artifactnet.transforms.detector.onnx import OnnxDetector
 from artifactnet.transforms.detector.stages import SegmentStage
@@ -33,8 +33,8 @@ def scores(detector: Detector, maps: ForensicMaps) -> SegmentScores:
     measured = np.ones(len(network_p_ai), np.float32)
     if detector.head is not None:
         assert maps.statistics is not None, "the statistics stage measures where there is a head"
-        contributions = detector.head.contributions(maps.statistics)
-        p_ai = _sigmoid(detector.head.expected + contributions.sum(axis=1))
+        start, contributions = detector.head.contributions(maps.statistics)
+        p_ai = _sigmoid(start + contributions.sum(axis=1))
         group_logits = group_sums(contributions)
         measured = np.isfinite(maps.statistics).mean(axis=1, dtype=np.float32)
     else:

@@ -1,14 +1,14 @@
 """Statistics stage: what hand-made forensic statistics say of every segment.
 
 Enters: ``SegmentBatch[NDArray]``, float32 ``[segments, samples]``. Leaves:
-``SegmentBatch[MeasuredAudio]``, the same audio and its statistics
-(``models/forensic_statistics.py`` has the methods), or none where the detector reads none.
+``SegmentBatch[MeasuredAudio]``, the same audio and its statistics, or none where the detector
+reads none. ``models/statistics/forensic_statistics.py`` has the methods.
 """
 
 import numpy as np
 from numpy.typing import NDArray
 
-from artifactnet.models.forensic_statistics import forensic_statistics
+from artifactnet.models.statistics.forensic_statistics import forensic_statistics
 from artifactnet.transforms.detector.detector import Detector
 from artifactnet.transforms.detector.stages import SegmentStage
 from artifactnet.transforms.elements.records import MeasuredAudio

@@ -1,4 +1,4 @@
-"""A detector whose head of trees decides: stored, loaded, scored, shown as evidence."""
+"""A detector whose head decides: stored, loaded, scored, shown as evidence."""
 
 from pathlib import Path
 
@@ -8,12 +8,14 @@ import pytest
 
 import artifactnet
 from artifactnet.models.artifactnet import load_detector, save_detector
-from artifactnet.models.forensic_statistics import FEATURES, GROUPS, forensic_statistics
 from artifactnet.models.safetensors_io import WeightsError
-from artifactnet.models.statistics_head import StatisticsHead
+from artifactnet.models.statistics.forensic_statistics import FEATURES, GROUPS, forensic_statistics
+from artifactnet.models.statistics.head import StatisticsHead
 from artifactnet.pipeline.audit.request import AuditRequest
 from artifactnet.pipeline.audit.run import run_audit
-from artifactnet.pipeline.training.statistics.boosting import BoostingConfig, fit_statistics_head
+from artifactnet.pipeline.training.statistics.boosting import BoostingConfig
+from artifactnet.pipeline.training.statistics.heads import HeadConfig, Levels, fit_head
+from artifactnet.pipeline.training.statistics.networks import NetworkConfig
 from tests.conftest import music
 
 
@@ -22,8 +24,11 @@ def head() -> StatisticsHead:
     rng = np.random.default_rng(0)
     audio = [music(4)[:, 0] + rng.normal(0, s, 176_400) for s in np.linspace(0, 0.3, 40)]
     x = np.stack([forensic_statistics(one.astype(np.float32)) for one in audio])
-    config = BoostingConfig(max_iter=8, bags=1, min_samples_leaf=2, max_features=1.0)
-    return fit_statistics_head(x, np.arange(40) >= 20, np.ones(40), config)
+    config = HeadConfig(
+        BoostingConfig(max_iter=8, bags=1, min_samples_leaf=2, max_features=1.0),
+        NetworkConfig(networks=2, width=16, epochs=20, batch=16),
+    )
+    return fit_head(Levels.of(x), np.ones(40, bool), np.arange(40) >= 20, np.ones(40), config)
 
 
 @pytest.fixture(scope="module")
@@ -37,7 +42,8 @@ def test_a_head_is_stored_beside_the_networks(weights: Path, head: StatisticsHea
     loaded = load_detector(weights)
     assert loaded.head is not None
     x = np.random.default_rng(1).standard_normal((5, FEATURES)).astype(np.float32)
-    np.testing.assert_array_equal(loaded.head.logit(x), head.logit(x))
+    # The networks' weights are stored as float16.
+    np.testing.assert_allclose(loaded.head.logit(x), head.logit(x), atol=0.02)
     assert loaded.network.config.statistics
 
 
@@ -49,9 +55,12 @@ def test_the_head_decides_and_the_audit_shows_why(
     rows = duckdb.sql(f"FROM '{tmp_path}/out/segments/*.parquet' ORDER BY start").df()
     found = artifactnet.load_detector(weights).score(path)
     np.testing.assert_allclose(rows.p_ai, [one.p_ai for one in found.segments], atol=1e-6)
+    stored = load_detector(weights).head
+    assert stored is not None
+    start, _ = stored.contributions(np.zeros((1, FEATURES), np.float32))
     for row in rows.itertuples():
         assert [one["group"] for one in row.statistics_logits] == list(GROUPS)
-        logit = head.expected + sum(one["logit"] for one in row.statistics_logits)
+        logit = start + sum(one["logit"] for one in row.statistics_logits)
         assert row.p_ai == pytest.approx(1 / (1 + np.exp(-logit)), abs=1e-4)
     networks = artifactnet.load_detector(tiny_weights).score(path)
     np.testing.assert_allclose(

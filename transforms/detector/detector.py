@@ -19,7 +19,7 @@ from artifactnet.models.artifactnet import SHIPPED_WEIGHTS, ArtifactNet, load_de
 from artifactnet.models.config import ArtifactNetConfig
 from artifactnet.models.device import pick_device, segments_that_fit
 from artifactnet.models.safetensors_io import WeightsError
-from artifactnet.models.statistics_head import StatisticsHead
+from artifactnet.models.statistics.head import StatisticsHead
 from artifactnet.models.whole_file import whole_file
 from artifactnet.transforms.detector.onnx import OnnxDetector, is_onnx
 from artifactnet.transforms.elements.errors import AuditError
@@ -73,7 +73,7 @@ class Detector:
       model_id: of the weights file.
       device: where the tensors are.
       segments_per_batch: segments that go through at once.
-      head: boosted trees on forensic statistics, which decide; ``None`` where the CNN does.
+      head: on forensic statistics, which decides; ``None`` where the CNN does.
     """
 
     def __init__(

@@ -12,7 +12,7 @@ from typing import Any
 import pyarrow as pa
 
 from artifactnet.models.forensic_channels import FORENSIC_CHANNELS
-from artifactnet.models.forensic_statistics import GROUPS
+from artifactnet.models.statistics.forensic_statistics import GROUPS
 from artifactnet.transforms.elements.records import AuditedTrack, ErrorRow
 from artifactnet.transforms.manifests.columns import ManifestLayout
 

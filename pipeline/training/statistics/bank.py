@@ -1,7 +1,8 @@
 """A bank of forensic statistics of many crops.
 
 Enters: a corpus and tracks at full length, as far as they are there. Leaves: shards
-``BANK/SECTION/*.npz`` of statistics float32 ``[crops, statistics]`` and one JSON row a crop.
+``BANK/SECTION/*.npz`` of statistics float32 ``[crops, statistics]`` and one JSON row a crop, and
+with ``--audio`` the crops themselves beside them, ``*.audio.npy``, int16 ``[crops, samples]``.
 Sections: ``train`` crops at random places through random chains (``--round`` for further ones),
 ``plain`` windows side by side, ``audit`` as many of long tracks as an audit takes, ``common`` the
 same through the common channel, ``drift`` the same through MP3, AAC and Opus, of every fourth
@@ -17,13 +18,13 @@ import zlib
 from collections.abc import Iterator
 from dataclasses import asdict
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated, Any, NamedTuple
 
 import numpy as np
 import typer
 from numpy.typing import NDArray
 
-from artifactnet.models.forensic_statistics import forensic_statistics
+from artifactnet.models.statistics.forensic_statistics import forensic_statistics
 from artifactnet.models.whole_file import whole_file
 from artifactnet.pipeline.evaluation.common_channel import common_channel
 from artifactnet.pipeline.training.statistics.crops import SAMPLE_RATE, draw, pass_through
@@ -42,7 +43,16 @@ AUDIT_WINDOWS, AUDIT_SECONDS = 7, 20.0
 """As many as an audit takes, of tracks at least so long: what thresholds are set on."""
 CODECS = ("mp3:128k", "aac:128k", "opus:96k")
 SHARD_ROWS = 300
-Row = tuple[NDArray[np.float32], dict[str, Any]]
+AUDIO_SAMPLES = 3 * SAMPLE_RATE
+"""Kept of a crop: its middle."""
+
+
+class Row(NamedTuple):
+    """A crop, its statistics, and what is known of it."""
+
+    features: NDArray[np.float32]
+    audio: NDArray[np.float32]
+    known: dict[str, Any]
 
 
 def windows_wanted(item: Item, section: str) -> int:
@@ -67,6 +77,21 @@ def open_track(path: str) -> AudioReader:
     except AuditError:
         file.seek(0)
         return PyAVReader(file, lambda: None)
+
+
+def measured(audio: NDArray[np.float32], known: dict[str, Any], channel: str) -> Row:
+    """A crop ``[samples]`` with its statistics."""
+    return Row(forensic_statistics(audio), audio, known | {"channel": channel})
+
+
+def middle(audio: NDArray[np.float32]) -> NDArray[np.int16]:
+    """The middle ``AUDIO_SAMPLES`` of ``audio``, with silence around what is shorter."""
+    kept = np.zeros(AUDIO_SAMPLES, np.int16)
+    begin = max(0, (len(audio) - AUDIO_SAMPLES) // 2)
+    part = audio[begin : begin + AUDIO_SAMPLES]
+    at = (AUDIO_SAMPLES - len(part)) // 2
+    kept[at : at + len(part)] = np.round(np.clip(part, -1, 1) * 32_767)
+    return kept
 
 
 def crops_of(item: Item, section: str, round_: int) -> Iterator[Row]:
@@ -97,19 +122,19 @@ def crops_of(item: Item, section: str, round_: int) -> Iterator[Row]:
         row = known | {"start": start}
         if section == "train":
             audio, description = pass_through(samples, info.sample_rate, draw(rng), rng)
-            yield forensic_statistics(audio), row | {"channel": description}
+            yield measured(audio, row, description)
             continue
         length = int(len(samples) * SAMPLE_RATE / info.sample_rate)
         audio = mono_window(samples, info.sample_rate, SAMPLE_RATE, length)
         if section in ("plain", "audit"):
-            yield forensic_statistics(audio), row | {"channel": "as-is"}
+            yield measured(audio, row, "as-is")
         elif section == "common":
             common = common_channel(audio, SAMPLE_RATE)
-            yield forensic_statistics(common), row | {"channel": "common"}
+            yield measured(common, row, "common")
         else:
             for name in CODECS:
                 coded = codec_roundtrip(audio, SAMPLE_RATE, parse_codec(name), PyAVBackend())
-                yield forensic_statistics(coded), row | {"channel": name}
+                yield measured(coded, row, name)
     reader.close()
 
 
@@ -118,15 +143,20 @@ def finished(folder: Path) -> set[tuple[str, int]]:
     return {tuple(json.loads(line)) for path in folder.glob("*.done") for line in path.open()}
 
 
-def store(folder: Path, worker: int, rows: list[Row], tracks: list[tuple[str, int]]) -> None:
+def store(
+    folder: Path, worker: int, rows: list[Row], tracks: list[tuple[str, int]], audio: bool
+) -> None:
     """Write a shard, and after it the tracks that it completes."""
     if rows:
         name = f"{worker}-{time.time_ns()}"
+        if audio:
+            with whole_file(folder / f"{name}.audio.npy") as partial, partial.open("wb") as file:
+                np.save(file, np.stack([middle(row.audio) for row in rows]))
         with whole_file(folder / f"{name}.npz") as partial, partial.open("wb") as file:
             np.savez(
                 file,
-                features=np.stack([features for features, _ in rows]),
-                rows=np.array([json.dumps(row) for _, row in rows]),
+                features=np.stack([row.features for row in rows]),
+                rows=np.array([json.dumps(row.known) for row in rows]),
             )
     with (folder / f"{worker}.done").open("a") as file:
         file.writelines(json.dumps(track) + "\n" for track in tracks)
@@ -149,6 +179,7 @@ def main(
     worker: int = 0,
     workers: int = 1,
     most: Annotated[int, typer.Option(help="Stop after so many tracks.")] = 0,
+    audio: Annotated[bool, typer.Option("--audio", help="Keep the crops themselves.")] = False,
 ) -> None:
     """Fill SECTION of a bank; a run goes on where the last one stopped."""
     if section not in SECTIONS:
@@ -187,7 +218,7 @@ def main(
             print(f"{item.track_id}: {type(error).__name__}: {error}"[:200], flush=True)
         tracks.append((item.track_id, round_))
         if len(rows) >= SHARD_ROWS or number == len(mine):
-            store(folder, worker, rows, tracks)
+            store(folder, worker, rows, tracks, audio)
             rows, tracks = [], []
             rate = crops / (time.monotonic() - begin)
             print(

@@ -1,18 +1,17 @@
-"""Grow a statistics head with scikit-learn and turn it into plain arrays.
+"""Grow boosted trees with scikit-learn and turn it into plain arrays.
 
 Enters: statistics of crops ``[crops, features]`` with their labels and weights. Leaves: a
-``StatisticsHead``, the mean of a few gradient boostings of different seeds.
+``BoostedTrees``, the mean of a few gradient boostings of different seeds.
 """
 
-from collections.abc import Iterable
-from dataclasses import asdict, dataclass, replace
+from dataclasses import asdict, dataclass
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 from sklearn.ensemble import HistGradientBoostingClassifier
 
-from artifactnet.models.statistics_head import DTYPES, LEAF, StatisticsHead
+from artifactnet.models.statistics.boosted_trees import DTYPES, LEAF, BoostedTrees
 
 
 @dataclass(frozen=True)
@@ -27,21 +26,6 @@ class BoostingConfig:
     l2_regularization: float = 5.0
     max_features: float = 0.05
     bags: int = 2
-
-
-def parsed_config(settings: Iterable[str]) -> BoostingConfig:
-    """A configuration from ``name=value`` texts.
-
-    Raises:
-      ValueError: no such name, or a value of another type.
-    """
-    config = BoostingConfig()
-    for one in settings:
-        name, _, value = one.partition("=")
-        if not hasattr(config, name):
-            raise ValueError(f"--set {one}: use one of {', '.join(asdict(config))}")
-        config = replace(config, **{name: type(getattr(config, name))(float(value))})
-    return config
 
 
 BINS = 128
@@ -95,10 +79,10 @@ def _inner_values(nodes: NDArray[np.void]) -> NDArray[np.float64]:
     return value
 
 
-def head_of(
+def trees_of(
     models: list[HistGradientBoostingClassifier], edges: list[NDArray[np.float32]]
-) -> StatisticsHead:
-    """The mean of ``models``, which were fitted to levels of ``edges``, as a head."""
+) -> BoostedTrees:
+    """The mean of ``models``, which were fitted to levels of ``edges``, as plain arrays."""
     columns: dict[str, list[NDArray[Any]]] = {name: [] for name in DTYPES}
     size = 0
     for model in models:
@@ -116,7 +100,7 @@ def head_of(
     baseline = float(np.mean([np.ravel(model._baseline_prediction)[0] for model in models]))
     columns["baseline"].append(np.array([baseline]))
     columns["features"].append(np.array([len(edges)]))
-    return StatisticsHead.from_tensors(
+    return BoostedTrees.from_tensors(
         {name: np.concatenate(columns[name]).astype(dtype) for name, dtype in DTYPES.items()}
     )
 
@@ -138,25 +122,3 @@ def fit_boostings(
         ).fit(levels, labels, sample_weight=weights)
         for bag in range(bags)
     ]
-
-
-def fit_statistics_head(
-    features: NDArray[np.float32],
-    labels: NDArray[np.bool_],
-    weights: NDArray[np.float64],
-    config: BoostingConfig | None = None,
-    seed: int = 0,
-) -> StatisticsHead:
-    """Fit a head.
-
-    Args:
-      features: float32 ``[crops, features]``, NaN where missing.
-      labels: bool ``[crops]``, true for generated.
-      weights: ``[crops]``, see ``crop_weights``.
-      config: of the boosting.
-      seed: of all draws.
-    """
-    # scikit-learn's own bins heed the weights, at two orders of magnitude more time.
-    edges = bin_edges(features)
-    levels = binned(features, edges)
-    return head_of(fit_boostings(levels, labels, weights, config or BoostingConfig(), seed), edges)

@@ -20,14 +20,13 @@ import typer
 from numpy.typing import NDArray
 from sklearn.metrics import roc_auc_score, roc_curve
 
-from artifactnet.models.forensic_statistics import FEATURE_NAMES
+from artifactnet.models.statistics.forensic_statistics import FEATURE_NAMES
 from artifactnet.pipeline.training.statistics.bank import shards
-from artifactnet.pipeline.training.statistics.boosting import (
-    BoostingConfig,
-    bin_edges,
-    binned,
-    fit_boostings,
-    head_of,
+from artifactnet.pipeline.training.statistics.heads import (
+    BANDS,
+    HeadConfig,
+    Levels,
+    fit_head,
     parsed_config,
 )
 from artifactnet.pipeline.training.statistics.weights import (
@@ -39,8 +38,6 @@ from artifactnet.pipeline.training.statistics.weights import (
 SECTIONS = ("train", "plain", "audit", "common", "drift")
 FIRST_ONLY = r"^(?:degraded, )?[a-z0-9]+(?::\d+k)?@(44100|48000)$"
 """Channels that are one coding and no more."""
-BANDS = np.array([name.endswith("/spread") for name in FEATURE_NAMES])
-"""Statistics whose NaN tell that a band is empty."""
 CORE = (
     "track_id",
     "part",
@@ -154,8 +151,7 @@ def out_of_fold(
     *,
     folds: int,
     seed: int,
-    config: BoostingConfig,
-    columns: NDArray[np.bool_],
+    config: HeadConfig,
     weighting: dict[str, Any],
     learnt: tuple[str, ...],
 ) -> tuple[NDArray[np.float64], pd.DataFrame]:
@@ -166,20 +162,15 @@ def out_of_fold(
     missing = np.isnan(features[:, BANDS]).sum(axis=1)
     empty = np.isnan(features).all(axis=1)
     logit = np.full(len(features), np.nan)
-    chosen = np.ascontiguousarray(features[:, columns])
-    # The levels of all crops at once: they know no labels, and it saves most of the time.
-    edges = bin_edges(chosen)
-    levels = binned(chosen, edges)
+    crops = Levels.of(features)
+    labels = (table.label == "ai").to_numpy()
     for one in range(folds):
         fit = (fold != one) & table.section.isin(learnt).to_numpy() & ~empty
         weights = crop_weights(table[fit].reset_index(drop=True), missing[fit], **weighting)
-        models = fit_boostings(
-            levels[fit], (table.label == "ai").to_numpy()[fit], weights, config, seed
-        )
-        head = head_of(models, edges)
+        head = fit_head(crops, fit, labels, weights, config, seed)
         out = fold == one
         for block in np.array_split(np.flatnonzero(out), max(1, out.sum() // 500)):
-            logit[block] = head.logit(chosen[block])
+            logit[block] = head.logit(features[block])
     return logit, tracks
 
 
@@ -251,7 +242,7 @@ def main(
     seeds: int = 3,
     drop: Annotated[list[str] | None, typer.Option(help="Group that is left out.")] = None,
     settings: Annotated[
-        list[str] | None, typer.Option("--set", help="Of the boosting, name=value.")
+        list[str] | None, typer.Option("--set", help="Of trees or networks, name=value.")
     ] = None,
     weighting: Annotated[list[str] | None, typer.Option(help="Of the crops, name=value.")] = None,
     learn: Annotated[list[str] | None, typer.Option(help="Section to learn from.")] = None,
@@ -259,10 +250,10 @@ def main(
     """Measure heads on generators and sources that they never learnt from; results in OUT."""
     config = parsed_config(settings or [])
     group = np.array([one.split("/")[0] for one in FEATURE_NAMES])
-    columns = ~np.isin(group, drop or [])
     features, table = load(bank)
+    features[:, np.isin(group, drop or [])] = np.nan
     crops = table.section.value_counts().to_dict()
-    print(name, crops, f"{columns.sum()} statistics", config)
+    print(name, crops, config)
     found, scored = [], []
     for seed in range(seeds):
         begin = time.monotonic()
@@ -272,7 +263,6 @@ def main(
             folds=folds,
             seed=seed,
             config=config,
-            columns=columns,
             weighting=parsed_weighting(weighting or []),
             learnt=tuple(learn or ("train", "plain")),
         )

@@ -13,9 +13,9 @@ import numpy as np
 import typer
 
 from artifactnet.models.artifactnet import SHIPPED_WEIGHTS, load_detector, save_detector
-from artifactnet.models.forensic_statistics import FEATURE_NAMES
-from artifactnet.pipeline.training.statistics.boosting import fit_statistics_head, parsed_config
-from artifactnet.pipeline.training.statistics.evaluate import BANDS, load
+from artifactnet.models.statistics.forensic_statistics import FEATURE_NAMES
+from artifactnet.pipeline.training.statistics.evaluate import load
+from artifactnet.pipeline.training.statistics.heads import BANDS, Levels, fit_head, parsed_config
 from artifactnet.pipeline.training.statistics.weights import crop_weights, parsed_weighting
 
 
@@ -24,7 +24,7 @@ def main(
     out: Path,
     weights: Annotated[Path, typer.Option(help="Detector whose networks stay.")] = SHIPPED_WEIGHTS,
     settings: Annotated[
-        list[str] | None, typer.Option("--set", help="Of the boosting, name=value.")
+        list[str] | None, typer.Option("--set", help="Of trees or networks, name=value.")
     ] = None,
     weighting: Annotated[list[str] | None, typer.Option(help="Of the crops, name=value.")] = None,
     drop: Annotated[list[str] | None, typer.Option(help="Group that is left out.")] = None,
@@ -40,12 +40,14 @@ def main(
     group = np.array([name.split("/")[0] for name in FEATURE_NAMES])
     # What is left out is missing throughout, so a head always takes all statistics.
     learnt = np.where(np.isin(group, drop or []), np.float32(np.nan), features)
-    head = fit_statistics_head(
-        learnt, (table.label == "ai").to_numpy(), crops, parsed_config(settings or []), seed
+    labels = (table.label == "ai").to_numpy()
+    everything = np.ones(len(learnt), bool)
+    head = fit_head(
+        Levels.of(learnt), everything, labels, crops, parsed_config(settings or []), seed
     )
     model_id = save_detector(load_detector(weights).network, out, head)
     print(
-        f"{out}: model id {model_id}; {head.trees} trees from {len(features)} crops of "
+        f"{out}: model id {model_id}; {head.trees.trees} trees from {len(features)} crops of "
         f"{table.track_id.nunique()} tracks, {table.source.nunique()} sources"
     )
 

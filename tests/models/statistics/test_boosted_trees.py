@@ -4,17 +4,16 @@ import numpy as np
 import pytest
 from sklearn.ensemble import HistGradientBoostingClassifier
 
-from artifactnet.models.statistics_head import StatisticsHead
+from artifactnet.models.statistics.boosted_trees import BoostedTrees
 from artifactnet.pipeline.training.statistics.boosting import (
     BoostingConfig,
     bin_edges,
     binned,
     fit_boostings,
-    fit_statistics_head,
-    head_of,
+    trees_of,
 )
 
-Grown = tuple[StatisticsHead, np.ndarray, list[HistGradientBoostingClassifier], np.ndarray]
+Grown = tuple[BoostedTrees, np.ndarray, list[HistGradientBoostingClassifier], np.ndarray]
 
 
 @pytest.fixture(scope="module")
@@ -28,31 +27,31 @@ def grown() -> Grown:
     edges = bin_edges(x)
     levels = binned(x, edges)
     models = fit_boostings(levels, y, np.ones(len(x)), BoostingConfig(max_iter=60), 0)
-    return head_of(models, edges), x, models, levels
+    return trees_of(models, edges), x, models, levels
 
 
 def test_equals_scikit_learn(grown: Grown) -> None:
-    head, x, models, levels = grown
+    trees, x, models, levels = grown
     wanted = np.mean([model.decision_function(levels) for model in models], axis=0)
-    np.testing.assert_allclose(head.logit(x), wanted, atol=1e-5)
-    assert ((head.logit(x) > 0) == (wanted > 0)).all()
-    assert head.trees == 120
+    np.testing.assert_allclose(trees.logit(x), wanted, atol=1e-5)
+    assert ((trees.logit(x) > 0) == (wanted > 0)).all()
+    assert trees.trees == 120
 
 
 def test_contributions_add_up_to_the_logit(grown: Grown) -> None:
-    head, x, _, _ = grown
-    parts = head.contributions(x)
+    trees, x, _, _ = grown
+    parts = trees.contributions(x)
     assert parts.shape == x.shape
-    np.testing.assert_allclose(head.expected + parts.sum(axis=1), head.logit(x), atol=1e-5)
+    np.testing.assert_allclose(trees.expected + parts.sum(axis=1), trees.logit(x), atol=1e-5)
     weight = np.abs(parts).mean(axis=0)
     assert set(np.argsort(weight)[-2:]) == {0, 3}
     assert not parts[:, 5].any()
 
 
 def test_arrays_go_out_and_come_back(grown: Grown) -> None:
-    head, x, _, _ = grown
-    again = StatisticsHead.from_tensors(head.to_tensors())
-    np.testing.assert_array_equal(again.logit(x), head.logit(x))
+    trees, x, _, _ = grown
+    again = BoostedTrees.from_tensors(trees.to_tensors())
+    np.testing.assert_array_equal(again.logit(x), trees.logit(x))
 
 
 @pytest.mark.parametrize(
@@ -67,7 +66,7 @@ def test_a_crafted_file_is_refused_by_name(grown: Grown, name: str, index: int, 
     tensors = grown[0].to_tensors()
     tensors[name][index] = bad
     with pytest.raises(ValueError, match=name):
-        StatisticsHead.from_tensors(tensors)
+        BoostedTrees.from_tensors(tensors)
 
 
 def test_misshapen_tensors_are_refused(grown: Grown) -> None:
@@ -79,15 +78,7 @@ def test_misshapen_tensors_are_refused(grown: Grown) -> None:
             {**tensors, name: tensors[name].astype(np.int64)},
             {**tensors, name: tensors[name][:, None]},
         ):
-            with pytest.raises(ValueError, match="statistics head"):
-                StatisticsHead.from_tensors(broken)
+            with pytest.raises(ValueError, match="boosted trees"):
+                BoostedTrees.from_tensors(broken)
     with pytest.raises(ValueError, match="40"):
         grown[0].logit(np.zeros((2, 39), np.float32))
-
-
-def test_fitting_is_repeatable(grown: Grown) -> None:
-    _, x, _, _ = grown
-    y = np.nan_to_num(x[:, 0]) > 0
-    config = BoostingConfig(max_iter=10, bags=1)
-    one, two = (fit_statistics_head(x, y, np.ones(len(x)), config, seed=3) for _ in range(2))
-    np.testing.assert_array_equal(one.logit(x), two.logit(x))

@@ -1,4 +1,4 @@
-"""A head of boosted trees on forensic statistics, as plain arrays.
+"""Boosted trees on forensic statistics, as plain arrays.
 
 Enters: float32 ``[segments, features]``, NaN where a statistic could not be measured. Leaves: one
 logit a segment, and how much each statistic moved it. The trees are arrays that any weights file
@@ -27,11 +27,11 @@ DTYPES: Mapping[str, type[np.generic]] = {
     "baseline": np.float32,
     "features": np.int32,
 }
-"""The tensors of a head. ``roots`` ``[trees]`` ascends from 0; ``baseline`` and ``features`` are
+"""The tensors of the trees. ``roots`` ``[trees]`` ascends from 0; ``baseline`` and ``features`` are
 ``[1]``; the others are ``[nodes]``, the nodes of one tree after those of another."""
 
 
-class StatisticsHead:
+class BoostedTrees:
     """Boosted trees over ``features`` statistics.
 
     A node sends a segment left where its statistic is at most ``threshold``, or missing and
@@ -125,8 +125,8 @@ class StatisticsHead:
         return {name: tensor.copy() for name, tensor in self._tensors.items()}
 
     @classmethod
-    def from_tensors(cls, tensors: Mapping[str, NDArray[Any]]) -> "StatisticsHead":
-        """A head of untrusted ``tensors``.
+    def from_tensors(cls, tensors: Mapping[str, NDArray[Any]]) -> "BoostedTrees":
+        """Trees of untrusted ``tensors``.
 
         Raises:
           ValueError: naming the tensor that is missing, misshapen or out of bounds.
@@ -136,7 +136,7 @@ class StatisticsHead:
 
 def _require(holds: bool, complaint: str) -> None:
     if not holds:
-        raise ValueError(f"statistics head: {complaint}")
+        raise ValueError(f"boosted trees: {complaint}")
 
 
 def _check(tensors: Mapping[str, NDArray[Any]]) -> None:

@@ -5,7 +5,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from artifactnet.models.forensic_statistics import (
+from artifactnet.models.statistics.forensic_statistics import (
     FEATURE_NAMES,
     FEATURES,
     GROUPS,

@@ -1,0 +1,101 @@
+"""The head that decides by forensic statistics: boosted trees, and dense networks beside them.
+
+Enters: float32 ``[segments, statistics]``, NaN where a statistic could not be measured. Leaves: one
+logit a segment, and how much each statistic moved it. Trees and networks err differently: on
+generators that neither has seen their weighted sum finds more than either.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+
+from artifactnet.models.statistics.boosted_trees import BoostedTrees
+from artifactnet.models.statistics.network import StatisticsNetwork
+
+NETWORK = "network."
+"""Prefix of the networks' tensors; those of the trees have none."""
+MIX = "mix"
+"""float32 ``[2]``: what the logit of the trees and that of the networks are multiplied by."""
+
+
+@dataclass(frozen=True, eq=False)
+class StatisticsHead:
+    """What decides.
+
+    Attributes:
+      trees: boosted trees.
+      network: dense networks; ``None`` where the trees decide alone.
+      mix: what the two logits are multiplied by before they are added.
+    """
+
+    trees: BoostedTrees
+    network: StatisticsNetwork | None = None
+    mix: tuple[float, float] = (1.0, 0.0)
+
+    @property
+    def features(self) -> int:
+        """Statistics that it reads."""
+        return self.trees.features
+
+    def logit(self, features: NDArray[np.float32]) -> NDArray[np.float64]:
+        """Logit ``[segments]`` of ``features`` ``[segments, features]``; positive is generated."""
+        logit = self.mix[0] * self.trees.logit(features)
+        if self.network is not None:
+            with torch.inference_mode():
+                logit += self.mix[1] * self.network(torch.from_numpy(features)).double().numpy()
+        return logit
+
+    def contributions(self, features: NDArray[np.float32]) -> tuple[float, NDArray[np.float64]]:
+        """The logit that all segments start from, and what each statistic adds to it.
+
+        Args:
+          features: ``[segments, features]``.
+
+        Returns:
+          The start, and contributions ``[segments, features]``; they sum to ``logit``.
+        """
+        start = self.mix[0] * self.trees.expected
+        parts = self.mix[0] * self.trees.contributions(features)
+        if self.network is not None:
+            origin, moved = self.network.contributions(torch.from_numpy(features))
+            start += self.mix[1] * float(origin)
+            parts += self.mix[1] * moved.double().numpy()
+        return start, parts
+
+    def to_tensors(self) -> dict[str, NDArray[Any]]:
+        """The arrays that ``from_tensors`` takes."""
+        tensors = self.trees.to_tensors()
+        if self.network is not None:
+            tensors |= {NETWORK + name: a for name, a in self.network.to_arrays().items()}
+            tensors[MIX] = np.array(self.mix, np.float32)
+        return tensors
+
+    @classmethod
+    def from_tensors(cls, tensors: Mapping[str, NDArray[Any]]) -> "StatisticsHead":
+        """A head of untrusted ``tensors``.
+
+        Raises:
+          ValueError: naming the tensor that is missing, misshapen or out of bounds.
+        """
+        of_network = {
+            n.removeprefix(NETWORK): t for n, t in tensors.items() if n.startswith(NETWORK)
+        }
+        trees = BoostedTrees.from_tensors(
+            {n: t for n, t in tensors.items() if not n.startswith(NETWORK) and n != MIX}
+        )
+        if not of_network and MIX not in tensors:
+            return cls(trees)
+        network = StatisticsNetwork.from_arrays(of_network)
+        if len(network.center) != trees.features:
+            raise ValueError(
+                f"statistics network: reads {len(network.center)} statistics, the trees "
+                f"{trees.features}"
+            )
+        mix = np.asarray(tensors.get(MIX, ()))
+        if mix.shape != (2,) or not np.isfinite(mix).all():
+            raise ValueError("statistics head: mix must be two finite numbers")
+        return cls(trees, network, (float(mix[0]), float(mix[1])))

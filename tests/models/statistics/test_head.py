@@ -1,0 +1,127 @@
+"""Trees and networks mixed: what they say, who said it, and what a crafted file can't do."""
+
+import numpy as np
+import pytest
+import torch
+
+from artifactnet.models.statistics.head import StatisticsHead
+from artifactnet.models.statistics.network import StatisticsNetwork
+from artifactnet.pipeline.training.statistics.boosting import BoostingConfig
+from artifactnet.pipeline.training.statistics.heads import (
+    MIX,
+    HeadConfig,
+    Levels,
+    fit_head,
+    parsed_config,
+)
+from artifactnet.pipeline.training.statistics.networks import NetworkConfig, fit_network
+
+CONFIG = HeadConfig(
+    BoostingConfig(max_iter=30, bags=1),
+    NetworkConfig(networks=2, width=24, epochs=30, batch=64, input_dropout=0.0),
+)
+Learnt = tuple[StatisticsHead, np.ndarray, np.ndarray]
+
+
+@pytest.fixture(scope="module")
+def learnt() -> Learnt:
+    rng = np.random.default_rng(0)
+    x = rng.standard_normal((1200, 30)).astype(np.float32) * 10.0 ** rng.uniform(-3, 3, 30)
+    x = x.astype(np.float32)
+    unit = x / x.std(axis=0)
+    y = unit[:, 0] + unit[:, 1] - unit[:, 2] > 0
+    x[rng.random(x.shape) < 0.1] = np.nan
+    x[:, 7] = np.nan
+    return fit_head(Levels.of(x), np.ones(len(x), bool), y, np.ones(len(x)), CONFIG), x, y
+
+
+def test_both_learn_and_are_mixed(learnt: Learnt) -> None:
+    head, x, y = learnt
+    trees = head.trees.logit(x)
+    with torch.inference_mode():
+        network = head.network(torch.from_numpy(x)).numpy()
+    for one in (trees, network):
+        assert ((one > 0) == y).mean() > 0.85
+    np.testing.assert_allclose(head.logit(x), MIX[0] * trees + MIX[1] * network, atol=1e-4)
+
+
+def test_contributions_add_up_to_the_logit(learnt: Learnt) -> None:
+    head, x, _ = learnt
+    start, parts = head.contributions(x)
+    np.testing.assert_allclose(start + parts.sum(axis=1), head.logit(x), atol=1e-4)
+    assert set(np.argsort(np.abs(parts).mean(axis=0))[-3:]) == {0, 1, 2}
+
+
+def test_networks_do_not_depend_on_the_batch(learnt: Learnt) -> None:
+    head, x, _ = learnt
+    alone = np.concatenate([head.logit(row[None]) for row in x[:20]])
+    np.testing.assert_allclose(alone, head.logit(x)[:20], atol=1e-5)
+
+
+def test_no_statistic_decides_alone_however_odd(learnt: Learnt) -> None:
+    head, x, _ = learnt
+    odd = x[:1].repeat(3, axis=0)
+    odd[0, 5], odd[1, 5], odd[2, 5] = 1e30, np.inf, -np.inf
+    assert np.isfinite(head.logit(odd)).all()
+
+
+def test_arrays_go_out_and_come_back(learnt: Learnt) -> None:
+    head, x, _ = learnt
+    once = StatisticsHead.from_tensors(head.to_tensors())
+    np.testing.assert_allclose(once.logit(x), head.logit(x), atol=0.02)
+    again = StatisticsHead.from_tensors(once.to_tensors())
+    np.testing.assert_array_equal(once.logit(x), again.logit(x))
+
+
+def test_trees_alone_are_a_head(learnt: Learnt) -> None:
+    head, x, _ = learnt
+    alone = StatisticsHead.from_tensors(head.trees.to_tensors())
+    np.testing.assert_array_equal(alone.logit(x), head.trees.logit(x))
+
+
+@pytest.mark.parametrize(
+    ("name", "broken", "complaint"),
+    [
+        ("network.center", np.zeros(3, np.float32), "hidden.0.linear.weight"),
+        ("network.scale", np.zeros(30, np.float32), "scale must be positive"),
+        ("network.output.bias", np.full((2, 1, 1), np.nan, np.float32), "must be finite"),
+        ("network.hidden.0.linear.weight", np.zeros((2, 30), np.float16), "no usable first layer"),
+        ("network.hidden.1.gain", None, "gain is missing"),
+        ("network.extra", np.zeros(1, np.float32), "extra is not expected"),
+        ("mix", np.zeros(3, np.float32), "mix must be two"),
+        ("mix", None, "mix must be two"),
+    ],
+)
+def test_a_crafted_file_is_refused_by_name(
+    learnt: Learnt, name: str, broken: np.ndarray | None, complaint: str
+) -> None:
+    tensors = learnt[0].to_tensors()
+    tensors.pop(name, None)
+    if broken is not None:
+        tensors[name] = broken
+    with pytest.raises(ValueError, match=complaint):
+        StatisticsHead.from_tensors(tensors)
+
+
+def test_flagged_out_of_bounds_is_refused() -> None:
+    arrays = StatisticsNetwork(5, 1, networks=1, width=4, layers=1).to_arrays()
+    arrays["flagged"] = np.array([5])
+    with pytest.raises(ValueError, match="flagged is out of bounds"):
+        StatisticsNetwork.from_arrays(arrays)
+
+
+def test_fitting_is_repeatable(learnt: Learnt) -> None:
+    _, x, y = learnt
+    config = NetworkConfig(networks=1, width=8, epochs=2)
+    one, two = (fit_network(x, y, np.ones(len(x)), np.array([0]), config, seed=3) for _ in range(2))
+    with torch.inference_mode():
+        assert torch.equal(one(torch.from_numpy(x)), two(torch.from_numpy(x)))
+
+
+def test_settings_are_parsed() -> None:
+    config = parsed_config(["max_iter=20", "width=8", "dropout=.1"])
+    assert config.boosting.max_iter == 20
+    assert config.network == NetworkConfig(width=8, dropout=0.1)
+    assert parsed_config(["networks=0"]).network is None
+    with pytest.raises(ValueError, match="--set wdth=8: use one of"):
+        parsed_config(["wdth=8"])
