@@ -10,8 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from artifactnet.pipeline.audit.score import score_track
-from artifactnet.transforms.audio.codec_spec import CodecSpec
-from artifactnet.transforms.audio.lossy_codec import PyAVBackend
+from artifactnet.transforms.audio.codec_spec import PYAV, CodecSpec
 from artifactnet.transforms.audio.windows import (
     AudioInfo,
     DecodedAudio,
@@ -105,7 +104,6 @@ class LoadedDetector:
 
     def __init__(self, detector: AnyDetector) -> None:
         self._detector = detector
-        self._backend = PyAVBackend()
         self._embedded = EmbeddedAudioReader()
         self.model_id = detector.model_id
         self.threshold_real = detector.config.threshold_real
@@ -148,7 +146,7 @@ class LoadedDetector:
                 decode_row(row, self._detector.config, options, self._embedded).audio,
             )
         track = DecodedTrack(ManifestRow(name, name, "arguments", 1), None, decoded)
-        result = score_track(track, self._detector, UNPROCESSED, self._backend)
+        result = score_track(track, self._detector, UNPROCESSED, PYAV)
         if isinstance(result, ErrorRow):
             raise ScoringError(result.failure)
         return TrackScore(

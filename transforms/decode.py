@@ -1,5 +1,7 @@
 """Decode stage: a manifest row becomes the few seconds of sound that are needed.
 
+The decoders run in processes of their own (``audio/decoder/``).
+
 Enters: ``ManifestRow`` items. Leaves: ``DecodedTrack`` items, with mono windows or with the reason
 why there are none.
 """
@@ -11,10 +13,9 @@ import apache_beam as beam
 from apache_beam.metrics import Metrics
 
 from artifactnet.models.config import ArtifactNetConfig
-from artifactnet.transforms.audio.pyav_reader import PyAVReader
-from artifactnet.transforms.audio.soundfile_reader import SoundfileReader
+from artifactnet.transforms.audio.decoder.pool import decoder_pool
 from artifactnet.transforms.audio.source import open_audio
-from artifactnet.transforms.audio.windows import DecodeLimits, decode_windows
+from artifactnet.transforms.audio.windows import DecodeLimits
 from artifactnet.transforms.detector.detector import DetectorOptions, detector_of
 from artifactnet.transforms.elements.records import DecodedTrack, ManifestRow, StageFailure
 from artifactnet.transforms.elements.stage import NAMESPACE, StageMetrics, failure
@@ -22,7 +23,6 @@ from artifactnet.transforms.manifests.parquet import EmbeddedAudioReader
 from artifactnet.transforms.storage.object_store import S3Access
 
 STAGE = "decode"
-READERS = (SoundfileReader, PyAVReader)
 
 
 @dataclass(frozen=True)
@@ -53,13 +53,12 @@ def decode_row(
     try:
         with open_audio(row, options.limits, embedded, options.access) as opened:
             sha256, ranges = opened.sha256, opened.ranges
-            audio = decode_windows(
+            audio = decoder_pool().decode(
                 opened.file,
                 sample_rate=config.sample_rate,
                 window_samples=config.segment_samples,
                 segments=options.segments,
                 limits=options.limits,
-                readers=READERS,
             )
     except Exception as error:  # one bad track must not fail the job
         problem = failure(STAGE, row.track_id, error)

@@ -14,8 +14,9 @@ import numpy as np
 from apache_beam.metrics import Metrics
 from numpy.typing import NDArray
 
-from artifactnet.transforms.audio.codec_spec import CodecSpec
-from artifactnet.transforms.audio.lossy_codec import BACKENDS, CodecBackend, codec_roundtrip
+from artifactnet.transforms.audio.codec_spec import PYAV, CodecSpec
+from artifactnet.transforms.audio.decoder.pool import decoder_pool
+from artifactnet.transforms.audio.lossy_codec import BACKENDS, codec_roundtrip
 from artifactnet.transforms.detector.detector import DetectorOptions, detector_of
 from artifactnet.transforms.elements.records import (
     DecodedTrack,
@@ -34,15 +35,29 @@ class ReencodeOptions:
     backend: str = "pyav"
 
 
+SECONDS = 30.0
+"""That a batch of windows may spend in a codec."""
+
+
 def reencode(
-    windows: NDArray[np.float32], sample_rate: int, spec: CodecSpec, backend: CodecBackend
+    windows: NDArray[np.float32], sample_rate: int, spec: CodecSpec, backend: str
 ) -> NDArray[np.float32]:
     """Pass each of ``windows`` ``[segments, samples]`` through a codec.
+
+    Args:
+      windows: mono float32.
+      sample_rate: Hz.
+      spec: which codec.
+      backend: ``pyav`` encodes in a decoder process; ``pydub`` has processes of its own, of the
+        ``ffmpeg`` on the PATH.
 
     Raises:
       CodecError: naming the codec.
     """
-    return np.stack([codec_roundtrip(window, sample_rate, spec, backend) for window in windows])
+    if backend == PYAV:
+        return decoder_pool().reencode(windows, sample_rate, spec, SECONDS)
+    encoder = BACKENDS[backend]()
+    return np.stack([codec_roundtrip(window, sample_rate, spec, encoder) for window in windows])
 
 
 def batches_of(
@@ -90,7 +105,7 @@ class ReencodeDoFn(beam.DoFn):
         Raises:
           CodecError: the backend is not installed here.
         """
-        self._backend: CodecBackend = BACKENDS[self._options.backend]()
+        BACKENDS[self._options.backend]()
 
     def process(self, element: DecodedTrack) -> Iterator[SegmentBatch]:
         """Yield the track's batches."""
@@ -98,5 +113,5 @@ class ReencodeDoFn(beam.DoFn):
         rate = detector.config.sample_rate
         for spec, batch in batches_of(element, self._options.codecs, detector.segments_per_batch):
             self._segments.inc(len(batch.starts))
-            through = partial(reencode, sample_rate=rate, spec=spec, backend=self._backend)
+            through = partial(reencode, sample_rate=rate, spec=spec, backend=self._options.backend)
             yield run_stage(self._metrics, batch, through)

@@ -19,7 +19,7 @@ from artifactnet.pipeline.audit.prepare import detector_options
 from artifactnet.pipeline.audit.report import print_verdicts, result_line, summary
 from artifactnet.pipeline.audit.request import ScoreRequest
 from artifactnet.transforms.audio.codec_spec import CodecSpec
-from artifactnet.transforms.audio.lossy_codec import BACKENDS, CodecBackend, check_codecs
+from artifactnet.transforms.audio.lossy_codec import BACKENDS, check_codecs
 from artifactnet.transforms.decode import DecodeOptions, decode_row
 from artifactnet.transforms.detector.chain import chain_of
 from artifactnet.transforms.detector.detector import AnyDetector, detector_of
@@ -42,7 +42,7 @@ def score_track(
     track: DecodedTrack,
     detector: AnyDetector,
     codecs: tuple[CodecSpec, ...],
-    backend: CodecBackend,
+    backend: str,
 ) -> AuditedTrack | ErrorRow:
     """The result of one decoded track, by every stage from re-encoding to verdict."""
     config = detector.config
@@ -62,16 +62,11 @@ def score_rows(
     decode: DecodeOptions,
     codecs: ReencodeOptions,
 ) -> Iterator[AuditedTrack | ErrorRow]:
-    """One result per row, in order.
-
-    Raises:
-      CodecError: the codec backend is not installed.
-    """
-    backend: CodecBackend = BACKENDS[codecs.backend]()
+    """One result per row, in order."""
     embedded = EmbeddedAudioReader()
     for row in rows:
         track = decode_row(row, detector.config, decode, embedded)
-        yield score_track(track, detector, codecs.codecs, backend)
+        yield score_track(track, detector, codecs.codecs, codecs.backend)
 
 
 def _json(result: AuditedTrack | ErrorRow) -> dict[str, Any]:

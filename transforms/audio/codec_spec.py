@@ -102,5 +102,6 @@ def parse_codecs(text: str) -> tuple[CodecSpec, ...]:
     return tuple(specs)
 
 
-BACKEND_NAMES = ("pyav", "pydub")
+PYAV = "pyav"
+BACKEND_NAMES = (PYAV, "pydub")
 """Who encodes: see ``transforms/audio/lossy_codec.py``."""

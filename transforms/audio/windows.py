@@ -49,7 +49,9 @@ class DecodeLimits:
       max_channels: most channels; bounds the memory of one window.
       min_sample_rate: lowest sample rate in Hz; below, there is nothing to score.
       max_sample_rate: highest sample rate in Hz; bounds the memory of one window.
-      max_seconds: wall-clock seconds a track may spend in decoding.
+      max_seconds: wall-clock seconds a track may spend in decoding, whatever its size.
+      base_seconds: what a local file may spend, however small,
+      mib_seconds: and for each MiB of it on top.
       max_segments: most windows of one track, whatever ``segments`` asks for.
     """
 
@@ -59,7 +61,13 @@ class DecodeLimits:
     min_sample_rate: int = 4_000
     max_sample_rate: int = 384_000
     max_seconds: float = 120.0
+    base_seconds: float = 20.0
+    mib_seconds: float = 0.25
     max_segments: int = 900
+
+    def seconds_for(self, size: int) -> float:
+        """Wall-clock seconds that a local file of ``size`` bytes may spend in decoding."""
+        return min(self.max_seconds, self.base_seconds + self.mib_seconds * size / (1 << 20))
 
 
 class AudioInfo(NamedTuple):
@@ -213,6 +221,7 @@ def decode_windows(
     segments: int | None,
     limits: DecodeLimits,
     readers: tuple[OpenReader, ...],
+    room: NDArray[np.float32] | None = None,
 ) -> DecodedAudio:
     """Decode the windows of one track with the first reader that can.
 
@@ -223,6 +232,7 @@ def decode_windows(
       segments: windows per track, ``None`` for all.
       limits: bounds on the cost.
       readers: tried in order.
+      room: float32 ``[most windows, window_samples]`` to lay them into; memory of its own if none.
 
     Raises:
       AuditError: one of its subclasses, from the last reader tried.
@@ -235,7 +245,7 @@ def decode_windows(
             with closing(open_reader(file, check_deadline)) as reader:
                 check_limits(reader.info, limits)
                 return read_windows(
-                    reader, sample_rate, window_samples, segments, limits, check_deadline
+                    reader, sample_rate, window_samples, segments, limits, check_deadline, room
                 )
         except (DecodeLimitError, NonFiniteAudioError, SilentAudioError):
             raise
@@ -252,6 +262,7 @@ def read_windows(
     segments: int | None,
     limits: DecodeLimits,
     check_deadline: Callable[[], None],
+    room: NDArray[np.float32] | None = None,
 ) -> DecodedAudio:
     """Windows out of an open reader; see ``decode_windows``.
 
@@ -264,12 +275,13 @@ def read_windows(
         raise TooShortError(f"{info.duration:.2f} s of sound; a segment needs {seconds:g} s")
     notes = []
     planned = plan_windows(info.duration, seconds, segments)
-    if len(planned) > limits.max_segments:
-        notes.append(f"{limits.max_segments} windows, not the {len(planned)} that cover the track")
-        planned = plan_windows(info.duration, seconds, limits.max_segments)
+    most = min(limits.max_segments, len(room) if room is not None else limits.max_segments)
+    if len(planned) > most:
+        notes.append(f"{most} windows, not the {len(planned)} that cover the track")
+        planned = plan_windows(info.duration, seconds, most)
     needed = COMPLETE_FRACTION * seconds * info.sample_rate
     starts: list[float] = []
-    windows: list[NDArray[np.float32]] = []
+    windows = np.empty((len(planned), window_samples), np.float32) if room is None else room
     unreadable = silent = 0
     problem = "the sound ends before the first window does"
     for start in planned:
@@ -286,14 +298,14 @@ def read_windows(
         if np.abs(window).max() < SILENCE_PEAK:
             silent += 1
             continue
+        windows[len(starts)] = window
         starts.append(start)
-        windows.append(window)
-    if not windows and silent:
+    if not starts and silent:
         raise SilentAudioError(f"all {silent} windows that could be read are silent")
-    if not windows:
+    if not starts:
         raise DamagedAudioError(f"none of {len(planned)} windows could be read: {problem}")
     if unreadable:
         notes.append(f"{unreadable} of {len(planned)} windows unreadable (truncated or damaged)")
     if silent:
         notes.append(f"{silent} of {len(planned)} windows silent")
-    return DecodedAudio(info, tuple(starts), np.stack(windows), tuple(notes))
+    return DecodedAudio(info, tuple(starts), windows[: len(starts)], tuple(notes))

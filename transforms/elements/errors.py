@@ -57,6 +57,10 @@ class DecodeLimitError(AuditError):
     """Decoding would exceed a limit on time, memory or length."""
 
 
+class DecoderCrashError(AuditError):
+    """The process that decodes died of the file; the next one went on."""
+
+
 class CodecError(AuditError):
     """Re-encoding a segment failed."""
 

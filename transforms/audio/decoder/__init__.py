@@ -1,0 +1,1 @@
+"""Native decoders in processes of their own, where they can be killed."""

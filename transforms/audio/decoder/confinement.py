@@ -1,0 +1,67 @@
+"""What a decoder process may not do, once it has loaded its libraries.
+
+No file and no socket can be opened: every descriptor that the limit allows is taken, but for one
+slot that the next track's file comes into. Nothing can be written beyond a file's end, memory and
+processor time are bounded, and a crash leaves no core dump. These are limits of POSIX, which need
+no privilege and no library; where one is missing (Windows), the rest holds.
+"""
+
+import os
+from pathlib import Path
+
+try:
+    import resource
+except ImportError:  # Windows has none
+    resource = None  # type: ignore[assignment]
+
+MOST_INHERITED = 1024
+"""Descriptors that are looked at; a process begins with half a dozen."""
+PROCESSOR_GRACE = 30
+"""Seconds of processor time beyond a track's limit: a process that nobody is left to kill ends."""
+
+
+def address_space() -> int:
+    """Bytes of address space that this process has now; 0 where the system doesn't say."""
+    try:
+        with Path("/proc/self/statm").open() as file:
+            return int(file.read().split()[0]) * os.sysconf("SC_PAGE_SIZE")
+    except (OSError, ValueError):
+        return 0
+
+
+def _is_open(descriptor: int) -> bool:
+    try:
+        os.fstat(descriptor)
+    except OSError:
+        return False
+    return True
+
+
+def confine(memory_bytes: int) -> None:
+    """Give up for good what a decoder doesn't need.
+
+    Args:
+      memory_bytes: of address space beyond what is mapped now.
+    """
+    if resource is None:
+        return
+    resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
+    resource.setrlimit(resource.RLIMIT_FSIZE, (0, 0))
+    mapped = address_space()
+    if mapped:
+        limit = mapped + memory_bytes
+        resource.setrlimit(resource.RLIMIT_AS, (limit, limit))
+    top = 1 + max(one for one in range(MOST_INHERITED) if _is_open(one))
+    for descriptor in range(top):
+        if not _is_open(descriptor):
+            os.dup2(0, descriptor)
+    resource.setrlimit(resource.RLIMIT_NOFILE, (top + 1, top + 1))
+
+
+def bound_processor_time(seconds: float) -> None:
+    """End this process after so many more seconds of processor time, whoever may be watching."""
+    if resource is None:
+        return
+    used = sum(resource.getrusage(resource.RUSAGE_SELF)[:2])
+    _, most = resource.getrlimit(resource.RLIMIT_CPU)
+    resource.setrlimit(resource.RLIMIT_CPU, (int(used + seconds) + PROCESSOR_GRACE, most))
