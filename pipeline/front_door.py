@@ -179,7 +179,7 @@ class LoadedDetector:
             check_limits(reader.info, limits)
             return read_windows(
                 reader, config.sample_rate, config.segment_samples, segments, limits, lambda: None
-            )
+            ).audio
         except ValueError as error:
             return StageFailure("decode", type(error).__name__, str(error))
 

@@ -13,7 +13,7 @@ import apache_beam as beam
 from apache_beam.metrics import Metrics
 
 from artifactnet.models.config import ArtifactNetConfig
-from artifactnet.transforms.audio.decoder.pool import decoder_pool
+from artifactnet.transforms.audio.decoder.pool import DecoderStartError, decoder_pool
 from artifactnet.transforms.audio.source import open_audio
 from artifactnet.transforms.audio.windows import DecodeLimits
 from artifactnet.transforms.detector.detector import DetectorOptions, detector_of
@@ -60,6 +60,8 @@ def decode_row(
                 segments=options.segments,
                 limits=options.limits,
             )
+    except DecoderStartError:
+        raise  # every track would fail
     except Exception as error:  # one bad track must not fail the job
         problem = failure(STAGE, row.track_id, error)
         return DecodedTrack(row, sha256, problem, ranges.fetched if ranges else 0)

@@ -18,12 +18,14 @@ import numpy as np
 import soxr
 from numpy.typing import NDArray
 
+from artifactnet.transforms.audio.container_repair import repaired
 from artifactnet.transforms.elements.errors import (
     AuditError,
     DamagedAudioError,
     DecodeLimitError,
     EmptyAudioError,
     NonFiniteAudioError,
+    NotAudioError,
     SilentAudioError,
     TooShortError,
 )
@@ -31,9 +33,15 @@ from artifactnet.transforms.elements.errors import (
 SILENCE_PEAK = 1e-4
 """Peak amplitude (full scale is 1) under which a window counts as silence: -80 dBFS."""
 
+CANCELLED_POWER = 0.04
+"""A mix with less of its loudest channel's power (a sum 14 dB below it) is what channels in
+antiphase leave of each other: of lossy files the codec's residue, which is not the music."""
+
 COMPLETE_FRACTION = 0.9
 """A window needs this share of its samples; the rest is padded with zeros."""
 
+INTACT_FRACTION = 0.85
+"""Of what lies before a window's end so much must decode; holes stay silent."""
 
 SPARE_FRACTION = 0.1
 """Share of a window that may stay uncovered."""
@@ -167,6 +175,19 @@ def check_limits(info: AudioInfo, limits: DecodeLimits) -> None:
         raise EmptyAudioError("the file holds no samples")
 
 
+def _downmix(samples: NDArray[np.float32]) -> NDArray[np.float64]:
+    """Mean of ``samples`` ``[frames, channels]``; the loudest channel where they cancel."""
+    mono = samples.mean(axis=1, dtype=np.float64)
+    channels = samples.shape[1]
+    if channels == 1 or not len(samples):
+        return mono
+    energy = np.square(samples, dtype=np.float64).mean(axis=0)
+    # One channel that plays alone is down by their number, which is no cancelling.
+    if np.square(mono).mean() * channels**2 < CANCELLED_POWER * energy.max():
+        return samples[:, int(energy.argmax())].astype(np.float64)
+    return mono
+
+
 def mono_window(
     samples: NDArray[np.float32], sample_rate: int, target_rate: int, target_samples: int
 ) -> NDArray[np.float32]:
@@ -179,7 +200,7 @@ def mono_window(
       target_samples: length of the result.
 
     Returns:
-      Mean of the channels (the first one where they cancel) as float32
+      Mean of the channels (the loudest one where they cancel) as float32
       ``[target_samples]``, scaled down where a float file exceeds full scale.
 
     Raises:
@@ -187,9 +208,7 @@ def mono_window(
     """
     if not np.isfinite(samples).all():
         raise NonFiniteAudioError("the file holds NaN or infinite samples")
-    mono = samples.mean(axis=1, dtype=np.float64)
-    if np.abs(mono).max(initial=0.0) < SILENCE_PEAK:
-        mono = samples[:, 0].astype(np.float64)  # channels in antiphase cancel, one doesn't
+    mono = _downmix(samples)
     peak = float(np.abs(mono).max(initial=0.0))
     if peak > 1.0:
         mono /= peak
@@ -223,7 +242,7 @@ def decode_windows(
     readers: tuple[OpenReader, ...],
     room: NDArray[np.float32] | None = None,
 ) -> DecodedAudio:
-    """Decode the windows of one track with the first reader that can.
+    """Decode the windows of one track with the first reader that reads all, else the most.
 
     Args:
       file: seekable, positioned anywhere.
@@ -238,21 +257,54 @@ def decode_windows(
       AuditError: one of its subclasses, from the last reader tried.
     """
     check_deadline = deadline_check(limits.max_seconds)
+    best: Read | None = None
     failure: AuditError | None = None
+    file = repaired(file)
     for open_reader in readers:
         file.seek(0)
         try:
             with closing(open_reader(file, check_deadline)) as reader:
                 check_limits(reader.info, limits)
-                return read_windows(
-                    reader, sample_rate, window_samples, segments, limits, check_deadline, room
+                read = read_windows(
+                    reader,
+                    sample_rate,
+                    window_samples,
+                    segments,
+                    limits,
+                    check_deadline,
+                    room if best is None else None,
                 )
         except (DecodeLimitError, NonFiniteAudioError, SilentAudioError):
-            raise
+            if best is None:
+                raise
+            break
         except AuditError as error:
-            failure = error
-    assert failure is not None, "at least one reader is needed"
-    raise failure
+            # That a reader isn't made for the file says less than what another one met in it.
+            if failure is None or not isinstance(error, NotAudioError):
+                failure = error
+            continue
+        if best is None or len(read.audio.starts) > len(best.audio.starts):
+            best = read
+        if not read.unreadable:
+            break
+    if best is None:
+        assert failure is not None, "at least one reader is needed"
+        raise failure
+    if room is not None:
+        room[: len(best.audio.starts)] = best.audio.windows
+    return best.audio
+
+
+class Read(NamedTuple):
+    """What one reader found.
+
+    Attributes:
+      audio: the windows that it could read.
+      unreadable: windows that it could not.
+    """
+
+    audio: DecodedAudio
+    unreadable: int
 
 
 def read_windows(
@@ -263,7 +315,7 @@ def read_windows(
     limits: DecodeLimits,
     check_deadline: Callable[[], None],
     room: NDArray[np.float32] | None = None,
-) -> DecodedAudio:
+) -> Read:
     """Windows out of an open reader; see ``decode_windows``.
 
     Raises:
@@ -308,4 +360,5 @@ def read_windows(
         notes.append(f"{unreadable} of {len(planned)} windows unreadable (truncated or damaged)")
     if silent:
         notes.append(f"{silent} of {len(planned)} windows silent")
-    return DecodedAudio(info, tuple(starts), windows[: len(starts)], tuple(notes))
+    audio = DecodedAudio(info, tuple(starts), windows[: len(starts)], tuple(notes))
+    return Read(audio, unreadable)

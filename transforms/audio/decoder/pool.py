@@ -71,6 +71,10 @@ class PoolOptions:
     )
 
 
+class DecoderStartError(RuntimeError):
+    """No decoder runs here: no track's fault, so it ends the job."""
+
+
 class _ProcessDiedError(Exception):
     """The process is gone or was killed; the message says how."""
 
@@ -82,7 +86,7 @@ class DecoderProcess:
         """Start it, and wait until it is ready.
 
         Raises:
-          DecoderCrashError: it did not start.
+          DecoderStartError: it did not.
         """
         self._memory = _shared_file()
         os.ftruncate(self._memory, SHARED_BYTES)
@@ -105,7 +109,7 @@ class DecoderProcess:
         except (ProtocolError, OSError) as error:
             how = self._ended()
             self.close()
-            raise DecoderCrashError(f"the decoder process did not start ({how})") from error
+            raise DecoderStartError(f"the decoder process did not start ({how})") from error
 
     def job(self, message: dict[str, Any], file: BinaryIO | None, seconds: float) -> dict[str, Any]:
         """Have it do one job.

@@ -13,7 +13,7 @@ import numpy as np
 import pytest
 
 from artifactnet.transforms.audio.codec_spec import FORMATS, CodecSpec, parse_codec
-from artifactnet.transforms.audio.decoder.pool import DecoderPool, PoolOptions
+from artifactnet.transforms.audio.decoder.pool import DecoderPool, DecoderStartError, PoolOptions
 from artifactnet.transforms.audio.lossy_codec import PyAVBackend, codec_roundtrip
 from artifactnet.transforms.audio.pyav_reader import PyAVReader
 from artifactnet.transforms.audio.soundfile_reader import SoundfileReader
@@ -203,5 +203,5 @@ def test_shared_memory_is_given_back(pool: DecoderPool, wav) -> None:
 
 def test_a_command_that_is_no_decoder_is_said_so() -> None:
     pool = DecoderPool(PoolOptions(command=(sys.executable, "-c", "raise SystemExit(3)")))
-    with pytest.raises(DecoderCrashError, match=r"did not start \(exit code 3\)"):
+    with pytest.raises(DecoderStartError, match=r"did not start \(exit code 3\)"):
         decode(pool, io.BytesIO(b"x"))
