@@ -279,8 +279,9 @@ def decode_windows(
                 raise
             break
         except AuditError as error:
-            # That a reader isn't made for the file says less than what another one met in it.
-            if failure is None or not isinstance(error, NotAudioError):
+            # That a reader isn't made for the file says less than what another one met in it;
+            # of readers that all refuse it, the last knows the most formats.
+            if isinstance(failure, NotAudioError | None) or not isinstance(error, NotAudioError):
                 failure = error
             continue
         if best is None or len(read.audio.starts) > len(best.audio.starts):

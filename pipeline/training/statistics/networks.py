@@ -22,13 +22,13 @@ class NetworkConfig:
     networks: int = 4
     width: int = 256
     layers: int = 2
-    input_dropout: float = 0.3
-    dropout: float = 0.5
+    input_dropout: float = 0.2
+    dropout: float = 0.4
     epochs: float = 12.0
     batch: int = 256
     learning_rate: float = 2e-3
     weight_decay: float = 0.1
-    noise: float = 0.3
+    noise: float = 0.1
     """Standard deviation of what is added to the standardised statistics of a crop."""
     smoothing: float = 0.04
     """Of the labels."""

@@ -32,13 +32,14 @@ from artifactnet.transforms.audio.decoder.protocol import (
     send,
 )
 from artifactnet.transforms.audio.lossy_codec import PyAVBackend, codec_roundtrip
+from artifactnet.transforms.audio.mpeg_reader import MpegReader
 from artifactnet.transforms.audio.pyav_reader import PyAVReader
 from artifactnet.transforms.audio.sequential_reader import SequentialReader
 from artifactnet.transforms.audio.soundfile_reader import SoundfileReader
 from artifactnet.transforms.audio.windows import DecodeLimits, decode_windows
 from artifactnet.transforms.elements.errors import AuditError
 
-READERS = (ChainedReader, SoundfileReader, PyAVReader, SequentialReader)
+READERS = (ChainedReader, MpegReader, SoundfileReader, PyAVReader, SequentialReader)
 PIECE = 64 << 10
 """Bytes that are asked for at once; a store's file fetches blocks behind it."""
 
