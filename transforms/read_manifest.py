@@ -44,7 +44,7 @@ class ParseManifestDoFn(beam.DoFn):
     def process(self, address: str) -> Iterator[ManifestRow]:
         """Yield a row per line."""
         rows = read_rows(address)
-        number = 0
+        line = 0
         while True:
             try:
                 raw = next(rows, None)
@@ -54,24 +54,24 @@ class ParseManifestDoFn(beam.DoFn):
                 rows = iter(())
             if raw is None:
                 return
-            number += 1
+            # Two rows never share a place, so what stands on no line gets the next.
+            line = max(raw.line, line + 1)
             with self._metrics.timed():
-                row = self._row(raw, address, number)
+                row = self._row(raw, address, line)
             if row.failure:
                 self._metrics.failures.inc()
             yield row
 
-    def _row(self, raw: RawRow | ManifestRowError, address: str, number: int) -> ManifestRow:
+    def _row(self, raw: RawRow | ManifestRowError, address: str, line: int) -> ManifestRow:
         if isinstance(raw, ManifestRowError):
             text = str(raw)
             named = text if address in text else f"{address} {text}"
-            return failed_row(ManifestRow("", "", address, number), raw, named)
+            return failed_row(ManifestRow("", "", address, line), raw, named)
         try:
             return manifest_row(raw, address, self._layout)
         except ManifestRowError as error:
             track_id, uri = (str(raw.values.get(name) or "") for name in ("track_id", "uri"))
-            # Lines are counted here too, so that two lines never share a place.
-            row = ManifestRow(track_id, uri, address, number)
+            row = ManifestRow(track_id, uri, address, line)
             return failed_row(row, error, f"{address} line {raw.line}: {error}")
 
 

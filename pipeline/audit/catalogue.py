@@ -9,6 +9,7 @@ import json
 import logging
 import os
 import posixpath
+from collections import Counter
 from collections.abc import Iterator, Sequence
 from pathlib import Path, PurePosixPath
 from typing import NamedTuple
@@ -24,11 +25,14 @@ from artifactnet.transforms.storage.files import GLOB_CHARACTERS, absolute
 AUDIO_SUFFIXES = frozenset(
     f".{name}"
     for name in (
-        *("aac", "ac3", "aif", "aiff", "amr", "ape", "au", "caf", "dsf", "flac", "m4a", "m4b"),
-        *("mka", "mkv", "mov", "mp2", "mp3", "mp4", "mpc", "oga", "ogg", "opus", "ra", "tta"),
-        *("voc", "w64", "wav", "webm", "wma", "wv"),
+        *("3g2", "3gp", "aac", "ac3", "aif", "aifc", "aiff", "amr", "ape", "asf", "au", "avi"),
+        *("bwf", "caf", "dsf", "dts", "eac3", "flac", "flv", "m2ts", "m4a", "m4b", "m4v", "mka"),
+        *("mkv", "mov", "mp2", "mp3", "mp4", "mpc", "mpeg", "mpg", "mpga", "mts", "oga", "ogg"),
+        *("ogv", "opus", "ra", "rf64", "rm", "snd", "spx", "tak", "ts", "tta", "vob", "voc"),
+        *("w64", "wav", "webm", "wma", "wmv", "wv"),
     )
 )
+"""Of files whose sound FFmpeg's libraries decode."""
 logger = logging.getLogger(__name__)
 
 
@@ -40,7 +44,17 @@ def _match(pattern: str) -> list[str]:
         raise ManifestError(f"{pattern}: can't be listed ({text})") from error
 
 
+def _is_companion(path: str) -> bool:
+    """Whether macOS put the file beside another one, to hold its attributes."""
+    parts = path.split("/")
+    return parts[-1].startswith("._") or "__MACOSX" in parts
+
+
 def _walk(folder: str) -> list[str]:
+    return [path for path in _all_files(folder) if not _is_companion(path)]
+
+
+def _all_files(folder: str) -> list[str]:
     if "://" in folder:
         return [path for path in _match(posixpath.join(folder, "**")) if not is_run_file(path)]
     # Not by glob: the names of folders may hold characters that mean something there.
@@ -140,10 +154,12 @@ class Manifests(NamedTuple):
     Attributes:
       addresses: of its manifests.
       to_list: audio files that are to be listed into the only one of them first; or none.
+      left_out: how many files beside them were taken for something else, by suffix.
     """
 
     addresses: tuple[str, ...]
     to_list: tuple[str, ...] = ()
+    left_out: tuple[tuple[str, int], ...] = ()
 
 
 def find_manifests(catalogue: str, files: list[str], listing: str) -> Manifests:
@@ -169,4 +185,8 @@ def find_manifests(catalogue: str, files: list[str], listing: str) -> Manifests:
         logger.warning(
             "%s holds audio files, so %s is not read as a manifest", catalogue, unread[0]
         )
-    return Manifests((listing,), tuple(sounds))
+    heard = set(sounds)
+    others = Counter(
+        PurePosixPath(path).suffix.lower() or "no suffix" for path in files if path not in heard
+    )
+    return Manifests((listing,), tuple(sounds), tuple(others.most_common()))

@@ -161,6 +161,10 @@ def _print_record(record: RunRecord, folder: str) -> None:
         console.print(f"{counts.skipped} audited before and unchanged")
     if counts.repeated_shards:
         console.print(f"{counts.repeated_shards} shards were done again after a worker was lost")
+    if record.left_out:
+        total = sum(record.left_out.values())
+        kinds = ", ".join(f"{count} {suffix}" for suffix, count in record.left_out.items())
+        console.print(f"{total} files left out, no audio by their name: {_printable(kinds)}")
     console.print(f"{counts.rows_in} rows in {record.seconds:.0f} s ({rate:.1f} tracks/s)")
     console.print(f"Parquet: {folder}/{{tracks,segments,errors}}/*.parquet")
     console.print(f"Record:  {folder}/run.json")

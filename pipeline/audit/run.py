@@ -179,6 +179,7 @@ def record(plan: Plan, executed: Executed) -> RunRecord:
             "tracks_per_second": round(counts.tracks / seconds, 3),
             "audio_seconds_per_second": round(audio_seconds / seconds, 3),
         },
+        left_out=dict(plan.manifests.left_out),
     )
     if plan.request.overwrite:  # the new audit is complete; only now does the one it replaces go
         FileSystems.delete(plan.files.kept)

@@ -8,7 +8,7 @@ are counted again in the footers of the files, not by the code that meant to wri
 import platform
 from collections import Counter
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field
 from importlib.metadata import version
 from typing import Any
 
@@ -70,6 +70,7 @@ class RunRecord:
       versions: of what decides a score.
       metrics: counters and distributions of every stage.
       rates: tracks and seconds of audio per second of wall time.
+      left_out: files of the catalogue that are no audio by their name, by suffix.
     """
 
     run_id: str
@@ -83,6 +84,7 @@ class RunRecord:
     versions: dict[str, str]
     metrics: dict[str, Any]
     rates: dict[str, float]
+    left_out: dict[str, int] = field(default_factory=dict)
 
 
 def versions() -> dict[str, str]:

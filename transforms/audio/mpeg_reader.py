@@ -12,7 +12,7 @@ import io
 from array import array
 from collections.abc import Callable
 from functools import cache
-from typing import BinaryIO, NamedTuple
+from typing import BinaryIO, NamedTuple, cast
 
 import av
 import numpy as np
@@ -236,7 +236,7 @@ class MpegReader:
             return np.zeros((0, self.info.channels), np.float32)
         first, last = begin // each, min((begin + wanted - 1) // each, len(self._places) - 1)
         out = np.zeros((self.info.channels, (last - first + 1) * each), np.float32)
-        decoder = av.CodecContext.create("mp3float", "r")
+        decoder = cast(av.AudioCodecContext, av.CodecContext.create("mp3float", "r"))
         decoded = 0
         for index in range(max(0, first - PREROLL_FRAMES), last + 1):
             self._check_deadline()

@@ -10,7 +10,20 @@ class AuditError(ValueError):
 
 
 class ManifestRowError(AuditError):
-    """The manifest row itself is unusable: malformed, without URI, or of a wrong type."""
+    """The manifest row itself is unusable: malformed, without URI, or of a wrong type.
+
+    Attributes:
+      line: it stands on; 0 where nobody knows.
+    """
+
+    def __init__(self, message: str, line: int = 0) -> None:
+        super().__init__(message)
+        self.line = line
+
+    @classmethod
+    def at(cls, line: int, message: str) -> "ManifestRowError":
+        """An error whose message begins with its line."""
+        return cls(f"line {line}: {message}", line)
 
 
 class DuplicateTrackError(AuditError):

@@ -208,8 +208,9 @@ def manifest_row(raw: RawRow, manifest: str, layout: ManifestLayout) -> Manifest
         embedded = EmbeddedAudio(manifest, AUDIO_COLUMN, raw.row_group, raw.row)
         path = audio.get("path") if isinstance(audio, dict) else None
         uri = f"{manifest}#{raw.line}" + (f"/{path}" if path else "")
-    elif isinstance(audio, str) and not uri:
-        uri = audio
+    elif not uri:
+        path = audio.get("path") if isinstance(audio, dict) else audio
+        uri = path if isinstance(path, str) else None
     if not uri:
         raise ManifestRowError("neither uri nor audio")
     uri = uri if embedded else resolve_uri(uri, manifest)

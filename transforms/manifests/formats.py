@@ -10,6 +10,7 @@ import bz2
 import csv
 import gzip
 import io
+import itertools
 import json
 import zlib
 from collections.abc import Callable, Iterator
@@ -20,6 +21,7 @@ import pyarrow as pa
 
 from artifactnet.transforms.elements.errors import ManifestRowError
 from artifactnet.transforms.elements.records import RawRow
+from artifactnet.transforms.manifests.encodings import as_utf8_lines
 from artifactnet.transforms.manifests.parquet import open_parquet, parquet_rows
 from artifactnet.transforms.storage.files import open_raw
 
@@ -49,6 +51,8 @@ def manifest_format(address: str) -> ManifestFormat | None:
 def read_rows(address: str) -> Iterator[RawRow | ManifestRowError]:
     """Every row of the manifest at ``address``, or why a line isn't one.
 
+    Text is UTF-8, or UTF-16 with a byte order mark; lines end with LF, CR LF or CR.
+
     Raises:
       ValueError: the file is no manifest, not of the format its name tells, or (after the
         rows that could be read) ends early.
@@ -64,7 +68,7 @@ def read_rows(address: str) -> Iterator[RawRow | ManifestRowError]:
             return
         unpack = UNPACKERS.get(PurePosixPath(address).suffix)
         raw: BinaryIO = io.BufferedReader(_Raw(source))
-        file = unpack(raw) if unpack else raw
+        file = as_utf8_lines(unpack(raw) if unpack else raw)
         try:
             yield from _jsonl_rows(file) if kind == "jsonl" else _csv_rows(file)
         except (EOFError, zlib.error, OSError) as error:
@@ -95,7 +99,7 @@ def _jsonl_rows(file: BinaryIO) -> Iterator[RawRow | ManifestRowError]:
             if not isinstance(values, dict):
                 raise ValueError(f"a JSON {type(values).__name__}, not an object")
         except (ValueError, RecursionError) as error:
-            yield ManifestRowError(f"line {number}: {error or 'nested too deeply'}")
+            yield ManifestRowError.at(number, str(error) or "nested too deeply")
             continue
         yield RawRow(number, values)
 
@@ -118,7 +122,11 @@ def _csv_header(cells: list[str]) -> list[str]:
 
 
 def _csv_rows(file: BinaryIO) -> Iterator[RawRow | ManifestRowError]:
-    reader = csv.reader(_csv_text(file), strict=True)
+    lines = _csv_text(file)
+    head = next(lines, "")
+    # Where a space follows every comma of the first line, it belongs to none of the cells.
+    spaced = 0 < head.count(",") == head.count(", ")
+    reader = csv.reader(itertools.chain((head,), lines), strict=True, skipinitialspace=spaced)
     header: list[str] = []
     while True:
         first = reader.line_num + 1
@@ -132,7 +140,7 @@ def _csv_rows(file: BinaryIO) -> Iterator[RawRow | ManifestRowError]:
             # A quote that is never closed takes the lines behind it along: each is accounted for.
             for number in range(first, max(first, reader.line_num) + 1):
                 opened = "" if number == first else f" in the record that begins on line {first}"
-                yield ManifestRowError(f"line {number}: {error}{opened}")
+                yield ManifestRowError.at(number, f"{error}{opened}")
             continue
         if not cells:
             continue
@@ -140,8 +148,8 @@ def _csv_rows(file: BinaryIO) -> Iterator[RawRow | ManifestRowError]:
             header = _csv_header(cells)
             continue
         if len(cells) != len(header):
-            yield ManifestRowError(
-                f"line {reader.line_num}: {len(cells)} cells under {len(header)} column names"
+            yield ManifestRowError.at(
+                reader.line_num, f"{len(cells)} cells under {len(header)} column names"
             )
             continue
         values = {name: cell or None for name, cell in zip(header, cells, strict=True)}

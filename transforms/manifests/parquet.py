@@ -49,6 +49,18 @@ def open_parquet(file: BinaryIO, address: str) -> pq.ParquetFile:
     return parquet
 
 
+def _is_bytes(kind: pa.DataType) -> bool:
+    return any(
+        is_kind(kind)
+        for is_kind in (
+            pa.types.is_binary,
+            pa.types.is_large_binary,
+            pa.types.is_binary_view,
+            pa.types.is_fixed_size_binary,
+        )
+    )
+
+
 def _columns(schema: pa.Schema) -> _Columns:
     names = [name for name in schema.names if name != AUDIO_COLUMN]
     if AUDIO_COLUMN not in schema.names:
@@ -57,7 +69,7 @@ def _columns(schema: pa.Schema) -> _Columns:
     if pa.types.is_struct(audio):
         path = [f"{AUDIO_COLUMN}.path"] if audio.get_field_index("path") >= 0 else []
         return _Columns(names + path, True)
-    if pa.types.is_binary(audio) or pa.types.is_large_binary(audio):
+    if _is_bytes(audio):
         return _Columns(names, True)
     return _Columns([*names, AUDIO_COLUMN], False)
 
@@ -71,20 +83,43 @@ def parquet_rows(parquet: pq.ParquetFile) -> Iterator[RawRow | ManifestRowError]
         row = 0
         problem = "rows are missing"
         try:
+            empty = _without_bytes(parquet, group) if columns.has_audio else frozenset()
             batches = parquet.iter_batches(ROWS_AT_ONCE, row_groups=[group], columns=columns.names)
             for batch in batches:
                 for values in _values(batch):
                     line = first + row + 1
                     if isinstance(values, str):
-                        yield ManifestRowError(f"line {line}: {values}")
+                        yield ManifestRowError.at(line, values)
                     else:
-                        yield RawRow(line, values, group, row, columns.has_audio)
+                        has_audio = columns.has_audio and row not in empty
+                        yield RawRow(line, values, group, row, has_audio)
                     row += 1
         except (OSError, pa.ArrowException) as error:
             problem = str(error).splitlines()[0]
         for line in range(first + row + 1, first + size + 1):
-            yield ManifestRowError(f"line {line}: row group {group} is damaged ({problem})")
+            yield ManifestRowError.at(line, f"row group {group} is damaged ({problem})")
         first += size
+
+
+def _without_bytes(parquet: pq.ParquetFile, group: int) -> frozenset[int]:
+    """Rows of a row group whose struct of audio has a path and no bytes."""
+    facts = parquet.metadata.row_group(group)
+    names = [facts.column(index).path_in_schema for index in range(facts.num_columns)]
+    name = f"{AUDIO_COLUMN}.bytes"
+    if name not in names:
+        return frozenset()
+    statistics = facts.column(names.index(name)).statistics
+    if statistics is not None and statistics.has_null_count and not statistics.null_count:
+        return frozenset()
+    if statistics is not None and statistics.null_count == facts.num_rows:
+        return frozenset(range(facts.num_rows))
+    empty, row = set(), 0
+    for batch in parquet.iter_batches(ROWS_AT_ONCE // 16, row_groups=[group], columns=[name]):
+        for valid in batch.column(0).field("bytes").is_valid():
+            if not valid.as_py():
+                empty.add(row)
+            row += 1
+    return frozenset(empty)
 
 
 def _values(batch: pa.RecordBatch) -> Iterator[dict[str, Any] | str]:
