@@ -9,6 +9,7 @@ convolution with windowed cosines and sines, and the medians are the sorting net
 ``models.hpss``.
 """
 
+import logging
 import math
 from pathlib import Path
 
@@ -69,6 +70,8 @@ def export_onnx(network: ArtifactNet, path: Path) -> None:
     """
     import onnx
 
+    # What it skips since other packages are absent is none of a user's business.
+    logging.getLogger("torch.onnx").setLevel(logging.ERROR)
     graph = ScoringGraph(network.eval()).eval()
     audio = torch.randn(2, network.config.segment_samples)
     stored = {name: str(value) for name, value in network.config.to_json().items()}

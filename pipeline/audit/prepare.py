@@ -6,6 +6,7 @@ manifests found and looked at, shards counted, and what lies in the output seen.
 
 import hashlib
 import json
+import logging
 import os
 from dataclasses import dataclass
 from pathlib import Path
@@ -25,6 +26,7 @@ from artifactnet.pipeline.audit.graph import AuditOptions
 from artifactnet.pipeline.audit.local_runner import LOCAL_RUNNERS, default_workers, shard_count
 from artifactnet.pipeline.audit.request import AuditRequest
 from artifactnet.pipeline.options import detector_address
+from artifactnet.pipeline.output.damage import damaged_files, without_damaged
 from artifactnet.pipeline.output.folder import OutputError, check_name, check_output
 from artifactnet.pipeline.output.layout import (
     OutputFiles,
@@ -42,6 +44,7 @@ from artifactnet.transforms.storage.files import absolute
 from artifactnet.transforms.storage.object_store import S3Access, s3_access
 from artifactnet.transforms.write_shards import OutputOptions
 
+logger = logging.getLogger(__name__)
 RUNNERS = {"DaskRunner": "apache_beam.runners.dask.dask_runner.DaskRunner"}
 """Runners that Beam knows by their whole name only."""
 
@@ -102,13 +105,13 @@ def prepare(request: AuditRequest) -> Plan:
     else:
         _check_runner(beam_options)
     check_name(output)
-    run_id = new_run_id()
+    files = _usable(check_output(output), request)
+    run_id = new_run_id(files.run_ids())
     manifests = find_manifests(
         request.catalogue,
         find_files(request.catalogue),
         FileSystems.join(output, listing_name(run_id)),
     )
-    files = check_output(output)
     if doomed := sorted(set(manifests.addresses) & set(files.all)):
         raise OutputError(f"{doomed[0]} is to be read and replaced: choose another --output")
     seen = _inspect(manifests)
@@ -131,6 +134,25 @@ def prepare(request: AuditRequest) -> Plan:
     return Plan(
         request, output, files, manifests, seen.rows, options, beam_options, workers, template
     )
+
+
+def _usable(files: OutputFiles, request: AuditRequest) -> OutputFiles:
+    """``files`` without damaged shards where they are to be repaired; else damage is told.
+
+    Raises:
+      OutputError: tracks or errors are damaged, so that nobody knows what was audited.
+    """
+    damaged = () if request.overwrite else damaged_files(files)
+    if not damaged:
+        return files
+    if request.repair:
+        return without_damaged(files, damaged)
+    named = ", ".join(damaged[:3]) + (f" and {len(damaged) - 3} more" if damaged[3:] else "")
+    remedy = "--repair audits its tracks again"
+    if set(damaged) & {*files.tables["tracks"], *files.tables["errors"]}:
+        raise OutputError(f"{named}: missing or cut short; {remedy}")
+    logger.warning("%s: missing or cut short; %s", named, remedy)
+    return files
 
 
 def _beam_options(request: AuditRequest) -> PipelineOptions:

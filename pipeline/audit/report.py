@@ -17,6 +17,7 @@ from rich.text import Text
 
 from artifactnet.pipeline.audit.request import AuditRequest
 from artifactnet.pipeline.audit.run import run_audit
+from artifactnet.pipeline.output.latest import read_state
 from artifactnet.pipeline.output.layout import table_files
 from artifactnet.pipeline.output.run_record import RunRecord
 from artifactnet.transforms.elements.records import AuditedTrack, ErrorRow
@@ -25,6 +26,7 @@ from artifactnet.transforms.storage.files import absolute, open_table
 COLOURS = {"ai": "red", "real": "green", "uncertain": "yellow", "error": "magenta"}
 ORDER = ("ai", "uncertain", "real", "error")
 MOST_ROWS = 40
+LEAST_ERRORS = 10
 LONGEST_TEXT = 300
 TRACK_COLUMNS = ["track_id", "verdict", "p_ai", "p_ai_spread", "codec_drift", "segments", "notes"]
 ERROR_COLUMNS = ["track_id", "uri", "stage", "message"]
@@ -120,6 +122,11 @@ def print_verdicts(
 ) -> None:
     """Print at most ``most`` of ``lines``; ``total`` is how many tracks there were."""
     ranked = sorted(lines, key=lambda line: (ORDER.index(line.verdict), -(line.p_ai or 0)))
+    # However long the catalogue is, the reasons of a few errors are among what is shown.
+    errors = [line for line in ranked if line.verdict == "error"][:LEAST_ERRORS]
+    ranked = ranked[: most - len(errors)] + [
+        line for line in ranked[most - len(errors) :] if line.verdict == "error"
+    ]
     with_drift = any(line.drift is not None for line in lines)
     table = Table(box=None, pad_edge=False, header_style="bold")
     table.add_column("track", overflow="fold")
@@ -150,15 +157,27 @@ def summary(verdicts: Counter) -> str:
     return ", ".join(f"{verdicts[name]} {name}" for name in ORDER)
 
 
+def held_verdicts(folder: str) -> Counter:
+    """Latest verdicts of all tracks in an output, errors among them."""
+    database = read_state(folder).database
+    rows = database.execute("SELECT verdict, count(*) FROM tracks GROUP BY verdict").fetchall()
+    (errors,) = database.execute("SELECT count(*) FROM errors").fetchall()[0]
+    return Counter(dict(rows)) + Counter(error=errors)
+
+
 def _print_record(record: RunRecord, folder: str) -> None:
     console = Console(highlight=False, soft_wrap=True, emoji=False)
     results = read_results(folder, record.run_id)
     counts = record.counts
     print_verdicts(results.lines, counts.tracks + counts.errors, console)
     rate = record.rates["tracks_per_second"]
-    console.print(f"\n{summary(results.verdicts)}")
-    if counts.skipped:
-        console.print(f"{counts.skipped} audited before and unchanged")
+    if counts.skipped and not counts.tracks + counts.errors:
+        held = summary(held_verdicts(folder))
+        console.print(f"nothing new: {counts.skipped} tracks as before; OUTPUT holds {held}")
+    else:
+        console.print(f"\n{summary(results.verdicts)}")
+        if counts.skipped:
+            console.print(f"{counts.skipped} audited before and unchanged")
     if counts.repeated_shards:
         console.print(f"{counts.repeated_shards} shards were done again after a worker was lost")
     if record.left_out:

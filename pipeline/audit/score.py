@@ -9,6 +9,7 @@ from collections import Counter
 from collections.abc import Iterable, Iterator
 from dataclasses import asdict
 from functools import partial
+from pathlib import Path
 from typing import Any
 
 from apache_beam.io.filesystems import FileSystems
@@ -94,6 +95,9 @@ def print_scores(request: ScoreRequest, as_json: bool) -> int:
     Raises:
       WeightsError, CodecError, ValueError: the request can't be carried out.
     """
+    for name in request.files:
+        if Path(name).is_dir():
+            raise ValueError(f"{name} is a folder: artifactnet audit {name} -o OUTPUT")
     FileSystems.set_options(PipelineOptions([]))  # S3 wants to be told its defaults
     access = s3_access(PipelineOptions([]))
     detector = detector_options(request.weights, request.model, request.device, access)

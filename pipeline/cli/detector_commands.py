@@ -101,13 +101,12 @@ def train(config: Annotated[Path, typer.Argument(help="TOML file.")]) -> None:
 def export(
     onnx: Annotated[Path, typer.Option(help="ONNX file to write.")],
     weights: Weights = None,
-    networks_only: Annotated[
-        bool,
-        typer.Option(help="Of a detector whose head of trees decides, the networks beside it."),
-    ] = False,
     overwrite: Overwrite = False,
 ) -> None:
-    """Write the detector as ONNX: batches of 4 s of audio at 44.1 kHz in, probabilities out."""
+    """Write the networks as ONNX: batches of 4 s of audio at 44.1 kHz in, probabilities out.
+
+    A head on forensic statistics can't be written; calibrate the networks alone before use.
+    """
     set_up_logging(False)
     from artifactnet.models.artifactnet import SHIPPED_WEIGHTS, load_detector
     from artifactnet.models.onnx_export import export_onnx
@@ -120,17 +119,18 @@ def export(
     if onnx.exists() and not overwrite:
         raise ValueError(f"{onnx} is there already; replace it with --overwrite")
     network, _, head = load_detector(weights or SHIPPED_WEIGHTS)
-    if head and not networks_only:
-        raise ValueError(
-            "this detector decides by forensic statistics, which ONNX can't hold; "
-            "--networks-only writes its networks, whose scores are others: calibrate them first"
-        )
     if head:  # nothing is called ai or real by thresholds that were set for other scores
         network.config = replace(
             network.config, threshold_real=0.0, threshold_ai=1.0, statistics=""
         )
     export_onnx(network, onnx)
     print(f"{onnx}: model id {model_id(onnx)}")
+    if head:
+        print(
+            "these are the networks alone: the head on forensic statistics, which decides in the "
+            f"weights, stays behind. They call nothing ai or real before: "
+            f"artifactnet calibrate MANIFEST --model {onnx} --save FILE.onnx"
+        )
 
 
 COMMANDS = (score, model, bench, calibrate, train, export)

@@ -128,6 +128,9 @@ def main() -> None:
         if "--verbose" in sys.argv or "-v" in sys.argv:
             raise
         code = getattr(error, "exit_code", 2)
+        if isinstance(error, OSError) and error.strerror:
+            names = [str(name) for name in (error.filename, error.filename2) if name]
+            error = OSError(f"{' to '.join(names)}: {error.strerror}" if names else error.strerror)
         print(f"error: {error}" if code else str(error), file=sys.stderr)
         sys.exit(code)
 

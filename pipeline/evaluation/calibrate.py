@@ -33,8 +33,9 @@ from artifactnet.pipeline.evaluation.metrics import (
     upper_bound,
 )
 from artifactnet.pipeline.evaluation.request import CalibrateRequest
-from artifactnet.pipeline.output.folder import OutputError, check_output
-from artifactnet.transforms.detector.onnx import is_onnx
+from artifactnet.pipeline.output.folder import OutputError
+from artifactnet.pipeline.output.run_record import recorded_catalogue
+from artifactnet.transforms.detector.onnx import is_onnx, onnx_id
 from artifactnet.transforms.storage.files import absolute
 
 
@@ -54,12 +55,13 @@ class Scores(NamedTuple):
     generated_short: NDArray[np.bool_]
 
 
-def _scores(path: str, own_id: str) -> Scores:
+def _scores(path: str, own_id: str, most: int | None = None) -> Scores:
     """Scores of real and of generated tracks.
 
     Args:
       path: Parquet file or folder.
       own_id: model id of the detector that is calibrated.
+      most: rows of the manifest; more scores than that are of tracks that it no longer names.
 
     Raises:
       ValueError: the columns are missing, another detector gave the scores, a track is there
@@ -78,6 +80,11 @@ def _scores(path: str, own_id: str) -> Scores:
     if "run_id" in names:  # of a track that was audited again, the latest result
         latest = {row["track_id"]: row for row in sorted(rows, key=lambda row: str(row["run_id"]))}
         rows = list(latest.values())
+    if most is not None and len(rows) > most:
+        raise ValueError(
+            f"{path}: scores of {len(rows)} tracks, and the manifest has {most} rows now: choose "
+            "another --output"
+        )
     models = sorted({str(row["model_id"]) for row in rows} if "model_id" in names else ())
     if len(models) > 1:
         raise ValueError(
@@ -159,23 +166,26 @@ def run_calibrate(request: CalibrateRequest) -> Calibration:
         raise ValueError(f"{request.save} is there already; replace it with --overwrite")
     weights = request.detector
     if is_onnx(weights) != is_onnx(request.save):
-        own = weights or SHIPPED_WEIGHTS.name
-        raise ValueError(f"{request.save}: must be the same kind of file as {own}")
+        named = weights or SHIPPED_WEIGHTS.name
+        raise ValueError(f"{request.save}: must be the same kind of file as {named}")
     if bool(request.manifest) == bool(request.scores):
         raise ValueError("name a manifest to audit or --scores of an earlier audit, not both")
-    path = request.scores
+    path, rows = request.scores, None
     if request.manifest:
         work = absolute(request.work)
         if "://" in request.work:
             raise ValueError(f"{request.work}: the audit of a calibration stays on this machine")
-        if check_output(work).holds_audit:
+        audit = AuditRequest(request.manifest, request.work, weights=weights)
+        held = recorded_catalogue(work)
+        if held not in ("", absolute(request.manifest)):
             raise OutputError(
-                f"{work} holds an audit, whose tracks are not those of {request.manifest}: choose "
-                f"another --output, or calibrate from it with --scores {request.work}/tracks"
+                f"{work} holds an audit of {held}: choose another --output, "
+                f"or calibrate from it with --scores {request.work}/tracks"
             )
-        run_audit(AuditRequest(request.manifest, request.work, weights=weights))
+        rows = run_audit(audit).counts.rows_in
         path = f"{work}/tracks"
-    scores = _scores(path, model_id(weights or SHIPPED_WEIGHTS))
+    own = weights or SHIPPED_WEIGHTS
+    scores = _scores(path, onnx_id(own) if is_onnx(own) else model_id(own), rows)
     real, generated = scores.real, scores.generated
     found = calibrate(real, generated, request.fpr, request.miss_rate, request.confidence)
     short = _short_claim(scores.real_short, request.short_fpr or request.fpr, request.confidence)

@@ -126,7 +126,7 @@ def compact(output: str, rows_per_file: int = ROWS_PER_FILE) -> Compacted:
         files = check_output(output)
         state = read_state(output)
         clear_orphans(files, output)
-        run_id = new_run_id()
+        run_id = new_run_id(files.run_ids())
         swap, dropped = _write(state, files, run_id, rows_per_file)
         write_json(journal_address(output, run_id), swap._asdict())
         finish_swaps(output)

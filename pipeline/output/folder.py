@@ -62,7 +62,7 @@ def make_output(output: str) -> None:
         Path(output).mkdir(parents=True, exist_ok=True)
         tempfile.TemporaryFile(dir=output).close()
     except OSError as error:
-        raise OutputError(f"{output}: can't be written ({error})") from error
+        raise OutputError(f"{output}: can't be written ({error.strerror})") from error
 
 
 @contextmanager

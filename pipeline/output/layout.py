@@ -8,8 +8,9 @@ import re
 import time
 import uuid
 from collections import Counter
+from collections.abc import Iterable
 from dataclasses import dataclass
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 
 from apache_beam.io.filesystems import FileSystems
 
@@ -36,9 +37,16 @@ SWAP = ".compact.json"
 RUN_NOTE = re.compile(rf"{RUN_ID}(\.counts)?\.json")
 
 
-def new_run_id() -> str:
-    """An id that sorts by time."""
-    return f"{datetime.now(UTC):%Y%m%dT%H%M%S}-{uuid.uuid4().hex[:6]}"
+STAMP = "%Y%m%dT%H%M%S"
+
+
+def new_run_id(earlier: Iterable[str] = ()) -> str:
+    """An id that sorts by time, and after all ``earlier`` ones whatever the clock says."""
+    stamp = datetime.now(UTC).replace(tzinfo=None, microsecond=0)
+    if latest := max(earlier, default=""):
+        after = datetime.strptime(latest.partition("-")[0], STAMP) + timedelta(seconds=1)
+        stamp = max(stamp, after)
+    return f"{stamp:{STAMP}}-{uuid.uuid4().hex[:6]}"
 
 
 def listing_name(run_id: str) -> str:
@@ -96,6 +104,11 @@ class OutputFiles:
         """Committed shards by run id; merged files are no run's."""
         names = (TABLE_FILE.search(path) for path in self.tables["tracks"])
         return Counter(n["run"] for n in names if n and not len(n["part"]) < 12)
+
+    def run_ids(self) -> set[str]:
+        """Of every run that left anything."""
+        names = (re.search(RUN_ID, path.rpartition("/")[2]) for path in self.all)
+        return {name.group() for name in names if name}
 
     def without_record(self) -> dict[str, int]:
         """Runs that were killed, and how many shards each had written."""

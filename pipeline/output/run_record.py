@@ -17,9 +17,15 @@ from apache_beam.metrics import MetricsFilter
 from apache_beam.metrics.metricbase import MetricName
 from apache_beam.runners.runner import PipelineResult
 
-from artifactnet.pipeline.output.layout import RECORD, counts_address, record_address, table_files
+from artifactnet.pipeline.output.layout import (
+    RECORD,
+    counts_address,
+    output_files,
+    record_address,
+    table_files,
+)
 from artifactnet.transforms.elements.stage import NAMESPACE
-from artifactnet.transforms.storage.files import read_json, table_rows, write_json
+from artifactnet.transforms.storage.files import absolute, read_json, table_rows, write_json
 from artifactnet.transforms.write_shards import TABLES
 
 PACKAGES = ("artifactnet", "apache-beam", "torch", "av", "soundfile", "numpy", "pyarrow")
@@ -85,6 +91,17 @@ class RunRecord:
     metrics: dict[str, Any]
     rates: dict[str, float]
     left_out: dict[str, int] = field(default_factory=dict)
+
+
+def recorded_catalogue(output: str) -> str:
+    """Address of the catalogue that the audit in ``output`` is of; empty where there is none."""
+    if not output_files(output).holds_audit:
+        return ""
+    try:
+        record = read_json(FileSystems.join(output, RECORD))
+        return absolute(str(record["configuration"]["catalogue"]))
+    except (OSError, KeyError, TypeError, ValueError):
+        return "an audit that did not end"
 
 
 def versions() -> dict[str, str]:

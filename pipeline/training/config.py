@@ -17,6 +17,7 @@ from pydantic import ConfigDict, Field, TypeAdapter, ValidationError, model_vali
 from pydantic.dataclasses import dataclass
 
 from artifactnet.models.whole_file import whole_file
+from artifactnet.pipeline.training.corpus import MANIFEST_COLUMNS, read_labelled
 
 Count = Annotated[int, Field(strict=True, ge=0)]
 Positive = Annotated[int, Field(strict=True, ge=1)]
@@ -160,15 +161,33 @@ def read_training_config(path: Path) -> TrainingConfig:
       ValueError: not TOML, or fields unknown, missing or of another type.
     """
     try:
-        return TypeAdapter(TrainingConfig).validate_python(tomllib.loads(path.read_text()))
+        fields = tomllib.loads(path.read_text())
+    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+        raise ValueError(f"{path}: {error}") from error
+    except OSError as error:
+        raise ValueError(f"{path}: {error.strerror}") from error
+    try:
+        return TypeAdapter(TrainingConfig).validate_python(fields)
     except ValidationError as error:
-        wrong = error.errors()
+        wrong, problems = error.errors(), []
         for kind, what in (("unexpected_keyword_argument", "unknown"), ("missing", "missing")):
             if names := sorted(str(one["loc"][0]) for one in wrong if one["type"] == kind):
-                raise ValueError(f"{path}: {what} fields {', '.join(names)}") from error
-        raise ValueError(f"{path}: {_said(wrong[0])}") from error
-    except (tomllib.TOMLDecodeError, UnicodeDecodeError, OSError) as error:
-        raise ValueError(f"{path}: {error}") from error
+                problems.append(f"{what} fields {', '.join(names)}")
+        if problems:
+            problems.append(f"the fields are {', '.join(sorted(get_type_hints(TrainingConfig)))}")
+        problems += _of_manifest(fields.get("manifest"))
+        raise ValueError(f"{path}: {'; '.join(problems or [_said(wrong[0])])}") from error
+
+
+def _of_manifest(path: object) -> list[str]:
+    """What is wrong with the manifest too, so that one try tells all."""
+    if not isinstance(path, str):
+        return []
+    try:
+        read_labelled(Path(path), MANIFEST_COLUMNS)
+    except (OSError, ValueError) as error:
+        return [str(error)]
+    return []
 
 
 def keep_settings(path: Path, settings: Mapping[str, object]) -> None:

@@ -23,6 +23,8 @@ from artifactnet.transforms.audio.windows import mono_window
 from artifactnet.transforms.elements.errors import AuditError
 
 LABELS = ("ai", "real")
+MANIFEST_COLUMNS = ("kind", "bench_origin")
+"""That training needs beside those of every labelled manifest."""
 
 
 def read_labelled(manifest: Path, columns: Iterable[str] = ()) -> list[dict[str, Any]]:
@@ -49,7 +51,10 @@ def read_labelled(manifest: Path, columns: Iterable[str] = ()) -> list[dict[str,
             raise ValueError(f"{where}: not an object; one object a line")
         needed = ("track_id", "uri", "source", "label", *columns)
         if missing := [n for n in needed if not (isinstance(row.get(n), str) and row[n])]:
-            raise ValueError(f"{where}: no text in {', '.join(missing)}")
+            raise ValueError(
+                f"{where}: needs text in the columns {', '.join(missing)}; "
+                f"it has {', '.join(sorted(row)) or 'none'}"
+            )
         if row["label"] not in LABELS:
             raise ValueError(f"{where}: label is {row['label']!r}; use ai or real")
         rows.append(row | {"uri": str((manifest.parent / row["uri"]).resolve())})
@@ -137,7 +142,7 @@ def load_corpus(manifest: Path, cache: Path, sample_rate: int) -> Corpus:
     if not index_path.exists():
         cache.mkdir(parents=True, exist_ok=True)
         excerpts, position = [], 0
-        rows = read_labelled(manifest, ("kind", "bench_origin"))
+        rows = read_labelled(manifest, MANIFEST_COLUMNS)
         with samples_path.open("wb") as out:
             for row in progress(rows, description="Decoding the corpus"):
                 audio = _decoded(row, sample_rate)

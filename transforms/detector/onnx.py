@@ -7,6 +7,8 @@ metadata (``sample_rate``, ``threshold_real``, ``threshold_ai``, as ``artifactne
 and ``calibrate`` write them), else 44.1 kHz and one half.
 """
 
+import hashlib
+from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -20,6 +22,7 @@ from artifactnet.models.safetensors_io import WeightsError, model_id
 from artifactnet.transforms.elements.records import SegmentScores
 
 if TYPE_CHECKING:
+    import onnx
     import onnxruntime
 
 INPUT = "audio"
@@ -31,6 +34,39 @@ SEGMENTS_PER_BATCH = 4
 def is_onnx(path: Path | None) -> bool:
     """Whether ``path`` names an ONNX file."""
     return path is not None and path.suffix.lower() == SUFFIX
+
+
+def _tensors(graph: "onnx.GraphProto") -> "Iterator[onnx.TensorProto]":
+    yield from graph.initializer
+    for node in graph.node:
+        for attribute in node.attribute:
+            yield from (attribute.t, *attribute.tensors)
+            for inner in (attribute.g, *attribute.graphs):
+                yield from _tensors(inner)
+
+
+def external_files(path: Path) -> tuple[Path, ...]:
+    """Files beside an ONNX file that hold a part of its weights, in the order of their names."""
+    if b"location" not in path.read_bytes():  # the key of a reference to another file
+        return ()
+    import onnx
+    from onnx.external_data_helper import ExternalDataInfo, uses_external_data
+
+    graph = onnx.load(str(path), load_external_data=False).graph
+    names = {ExternalDataInfo(one).location for one in _tensors(graph) if uses_external_data(one)}
+    return tuple(path.parent / name for name in sorted(names))
+
+
+def onnx_id(path: Path) -> str:
+    """Model id of an ONNX file: of every byte that decides a score, in whatever file it lies."""
+    beside = external_files(path)
+    if not beside:
+        return model_id(path)
+    digest = hashlib.sha256(path.read_bytes())
+    for other in beside:
+        with other.open("rb") as file:
+            digest.update(hashlib.file_digest(file, "sha256").digest())
+    return digest.hexdigest()[:16]
 
 
 def _config(session: "onnxruntime.InferenceSession", path: Path) -> ArtifactNetConfig:
@@ -89,7 +125,7 @@ class OnnxDetector:
             reason = str(error).splitlines()[0]
             raise WeightsError(f"{path}: not a usable ONNX model ({reason})") from error
         self.config = _config(self._session, path)
-        self.model_id = model_id(path)
+        self.model_id = onnx_id(path)
         self.segments_per_batch = SEGMENTS_PER_BATCH
 
     def scores(self, audio: NDArray[np.float32]) -> SegmentScores:
