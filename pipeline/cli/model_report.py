@@ -15,6 +15,7 @@ from torch.utils.flop_counter import FlopCounterMode
 
 from artifactnet.models.artifactnet import SHIPPED_WEIGHTS, ArtifactNet, load_detector
 from artifactnet.models.forensic_channels import forensic_channels
+from artifactnet.models.statistics.head import StatisticsHead
 
 
 class Complexity(NamedTuple):
@@ -50,6 +51,11 @@ def measure_complexity(network: ArtifactNet) -> Complexity:
     )
 
 
+def _of_head(head: StatisticsHead) -> dict[str, int]:
+    networks = head.network.networks if head.network else 0
+    return {"trees": head.trees.trees, "networks": networks, "statistics": head.features}
+
+
 def print_model(weights: Path | None, as_json: bool) -> None:
     """Print parameters, GFLOP per segment and thresholds of a detector.
 
@@ -59,7 +65,7 @@ def print_model(weights: Path | None, as_json: bool) -> None:
     network, model_id, head = load_detector(weights or SHIPPED_WEIGHTS)
     size, config = measure_complexity(network), network.config
     if as_json:
-        trees = {"trees": head.trees, "statistics": head.features} if head else {}
+        trees = _of_head(head) if head else {}
         report = {"model_id": model_id, **size._asdict(), **trees, "config": config.to_json()}
         print(json.dumps(report))
         return
@@ -72,5 +78,9 @@ def print_model(weights: Path | None, as_json: bool) -> None:
     for name, parameters, gflop in rows:
         print(f"{name:12} {parameters:>9,} parameters  {gflop:5.2f} GFLOP per segment")
     if head:
-        print(f"{'head':12} {head.trees:>9,} trees on {head.features:,} statistics; it decides")
+        beside = f" and {head.network.networks} networks" if head.network else ""
+        print(
+            f"{'head':12} {head.trees.trees:>9,} trees{beside} on {head.features:,} statistics; "
+            "it decides"
+        )
     print(f"{'verdict':12} real < {config.threshold_real:.4f}, ai >= {config.threshold_ai:.4f}")

@@ -175,7 +175,7 @@ def read_training_config(path: Path) -> TrainingConfig:
                 problems.append(f"{what} fields {', '.join(names)}")
         if problems:
             problems.append(f"the fields are {', '.join(sorted(get_type_hints(TrainingConfig)))}")
-        problems += _of_manifest(fields.get("manifest"))
+            problems += _of_manifest(fields.get("manifest"))
         raise ValueError(f"{path}: {'; '.join(problems or [_said(wrong[0])])}") from error
 
 
@@ -185,7 +185,9 @@ def _of_manifest(path: object) -> list[str]:
         return []
     try:
         read_labelled(Path(path), MANIFEST_COLUMNS)
-    except (OSError, ValueError) as error:
+    except OSError as error:
+        return [f"{path}: {error.strerror}"]
+    except ValueError as error:
         return [str(error)]
     return []
 

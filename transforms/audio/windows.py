@@ -258,6 +258,7 @@ def decode_windows(
     """
     check_deadline = deadline_check(limits.max_seconds)
     best: Read | None = None
+    promised = 0.0
     failure: AuditError | None = None
     file = repaired(file)
     for open_reader in readers:
@@ -265,6 +266,7 @@ def decode_windows(
         try:
             with closing(open_reader(file, check_deadline)) as reader:
                 check_limits(reader.info, limits)
+                promised = promised or reader.info.duration
                 read = read_windows(
                     reader,
                     sample_rate,
@@ -293,6 +295,10 @@ def decode_windows(
         raise failure
     if room is not None:
         room[: len(best.audio.starts)] = best.audio.windows
+    found = best.audio.info.duration
+    if found < COMPLETE_FRACTION * promised:
+        note = f"{promised:.1f} s by its header, {found:.1f} s can be read (truncated or damaged)"
+        return best.audio._replace(notes=(*best.audio.notes, note))
     return best.audio
 
 

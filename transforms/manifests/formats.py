@@ -68,8 +68,8 @@ def read_rows(address: str) -> Iterator[RawRow | ManifestRowError]:
             return
         unpack = UNPACKERS.get(PurePosixPath(address).suffix)
         raw: BinaryIO = io.BufferedReader(_Raw(source))
-        file = as_utf8_lines(unpack(raw) if unpack else raw)
         try:
+            file = as_utf8_lines(unpack(raw) if unpack else raw)
             yield from _jsonl_rows(file) if kind == "jsonl" else _csv_rows(file)
         except (EOFError, zlib.error, OSError) as error:
             if not unpack:

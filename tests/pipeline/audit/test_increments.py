@@ -17,9 +17,10 @@ import pytest
 import soundfile
 
 from artifactnet.pipeline.audit.request import AuditRequest
-from artifactnet.pipeline.audit.run import AuditFailedError, run_audit
+from artifactnet.pipeline.audit.run import run_audit
 from artifactnet.pipeline.output.compact import compact
 from artifactnet.pipeline.output.folder import OutputError, sole_writer
+from artifactnet.pipeline.output.latest import read_audit
 from artifactnet.pipeline.output.layout import output_files
 from tests.conftest import music
 
@@ -106,10 +107,31 @@ def test_a_damaged_table_is_named(asked: AuditRequest, tmp_path: Path) -> None:
     run_audit(asked)
     damaged = sorted((tmp_path / "out" / "tracks").glob("*.parquet"))[0]
     damaged.write_bytes(damaged.read_bytes()[:300])
-    with pytest.raises(AuditFailedError, match=f"{damaged.name} is damaged .*: remove it"):
+    with pytest.raises(OutputError, match=f"{damaged.name}: missing or cut short; --repair"):
         run_audit(asked)
-    damaged.unlink()
-    assert run_audit(asked).counts.tracks > 0
+    repaired = run_audit(replace(asked, repair=True)).counts
+    assert repaired.tracks > 0
+    assert repaired.tracks + repaired.skipped + repaired.errors == repaired.rows_in
+    assert run_audit(asked).counts.tracks == 0
+
+
+def test_lost_segments_are_told_and_repaired(
+    asked: AuditRequest, tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    run_audit(asked)
+    whole = read_audit(str(tmp_path / "out"))
+    lost = sorted((tmp_path / "out" / "segments").glob("*.parquet"))[0]
+    lost.unlink()
+    assert run_audit(asked).counts.tracks == 0
+    assert f"{lost.name}: missing or cut short; --repair" in caplog.text
+    run_audit(replace(asked, repair=True))
+    again = read_audit(str(tmp_path / "out"))
+    assert sorted(again.segments["track_id"].to_pylist()) == sorted(
+        whole.segments["track_id"].to_pylist()
+    )
+    assert sorted(again.tracks["track_id"].to_pylist()) == sorted(
+        whole.tracks["track_id"].to_pylist()
+    )
 
 
 def test_a_missing_file_that_comes_is_audited(asked: AuditRequest, tmp_path: Path) -> None:

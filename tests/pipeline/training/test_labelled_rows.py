@@ -15,8 +15,8 @@ ROW = {"track_id": "a", "uri": "a.flac", "source": "s", "label": "ai"}
     [
         ("{", "line 3: not JSON"),
         ("[1]", "line 3: not an object"),
-        (json.dumps(ROW | {"uri": 3}), "line 3: no text in uri"),
-        (json.dumps(ROW | {"source": ""}), "line 3: no text in source, kind"),
+        (json.dumps(ROW | {"uri": 3}), "line 3: needs text in the columns uri, kind"),
+        (json.dumps(ROW | {"source": ""}), "line 3: needs text in the columns source, kind"),
         (json.dumps(ROW | {"kind": "ai", "label": "Real"}), "label is 'Real'; use ai or real"),
     ],
 )

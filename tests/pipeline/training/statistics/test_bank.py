@@ -62,7 +62,7 @@ def test_a_bank_is_filled_once_measured_and_learnt_from(
     assert "trees from" in capsys.readouterr().out
     head = load_detector(tmp_path / "h.safetensors").head
     assert head is not None
-    assert head.trees == 10
+    assert head.trees.trees == 10
 
 
 def test_a_track_that_cannot_be_read_is_counted_and_passed_over(
