@@ -177,7 +177,7 @@ class PyAVReader:
             self._check_deadline()
             try:
                 frames = packet.decode()
-            except av.error.InvalidDataError:
+            except av.FFmpegError:
                 continue  # players skip a broken packet; what is missing stays silent
             for frame in frames:
                 yield from resampler.resample(frame)

@@ -7,7 +7,7 @@ before it. It decodes the whole file twice, once for its length, and is tried la
 """
 
 from collections.abc import Callable, Iterator
-from typing import BinaryIO, NamedTuple
+from typing import BinaryIO, NamedTuple, cast
 
 import av
 import numpy as np
@@ -28,6 +28,14 @@ class _Block(NamedTuple):
     position: float
     samples: NDArray[np.float32]
     end: float
+
+
+def _next_packet(packets: Iterator[av.Packet]) -> av.Packet | None:
+    """The next one; none at the end, or where the container is too damaged to go on."""
+    try:
+        return next(packets, None)
+    except av.FFmpegError:
+        return None
 
 
 class SequentialReader:
@@ -75,14 +83,15 @@ class SequentialReader:
         self._file.seek(0)
         self._container = open_container(self._file)
         position, expected = 0.0, None
-        for packet in self._container.demux(self._container.streams.audio[0]):
+        packets = self._container.demux(self._container.streams.audio[0])
+        while (packet := _next_packet(packets)) is not None:
             self._check_deadline()
             try:
-                frames = packet.decode()
-            except av.error.InvalidDataError:
-                continue  # its time stays silent, as the next stamp tells
+                frames = cast(list[AudioFrame], packet.decode())
             except av.error.PatchWelcomeError as error:
                 raise DamagedAudioError(f"FFmpeg: {reason(error)}") from error
+            except av.FFmpegError:
+                continue  # its time stays silent, as the next stamp tells
             for frame in frames:
                 stamp = frame.time
                 if stamp is not None and expected is not None:

@@ -140,9 +140,7 @@ def test_run_of_another_training_is_refused(folder: Path) -> None:
 def test_rows_without_their_columns_are_refused_before_decoding(tmp_path: Path) -> None:
     row = {"track_id": "a", "uri": "a.flac", "label": "real", "source": "s"}
     (tmp_path / "m.jsonl").write_text(json.dumps(row))
-    with pytest.raises(
-        ValueError, match=r"m\.jsonl line 1: needs .* kind, bench_origin"
-    ):
+    with pytest.raises(ValueError, match=r"m\.jsonl line 1: needs .* kind, bench_origin"):
         load_corpus(tmp_path / "m.jsonl", tmp_path / "cache", 44_100)
 
 

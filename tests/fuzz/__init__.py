@@ -1,0 +1,1 @@
+"""Mutated files of every container through the decoders."""
