@@ -18,7 +18,10 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 
 from apache_beam.options.pipeline_options import DirectOptions, PipelineOptions
+from apache_beam.portability import python_urns
+from apache_beam.portability.api import beam_runner_api_pb2
 from apache_beam.runners.portability.fn_api_runner import FnApiRunner
+from apache_beam.runners.portability.fn_api_runner.fn_runner import RunnerResult
 from rich.console import Console
 from rich.progress import (
     BarColumn,
@@ -39,6 +42,7 @@ ROWS_PER_WORKER = 8
 UNKNOWN_SHARDS = 65_536
 SHARDS_PER_WORKER = 8
 LEAST_ROWS = 4
+SUBPROCESS = python_urns.SUBPROCESS_SDK
 LOCAL_RUNNERS = ("", "DirectRunner", "FnApiRunner")
 
 
@@ -76,9 +80,26 @@ def local_options(options: PipelineOptions, workers: int) -> PipelineOptions:
     return options
 
 
+class LocalRunner(FnApiRunner):
+    """Beam's runner for one machine, whose worker processes leave Ctrl-C to the one that asked.
+
+    A terminal sends it to all of them; each worker would print a traceback of its own. The runner
+    ends its workers itself.
+    """
+
+    def run_via_runner_api(
+        self, pipeline_proto: beam_runner_api_pb2.Pipeline, options: PipelineOptions
+    ) -> RunnerResult:
+        """See Beam."""
+        for environment in pipeline_proto.components.environments.values():
+            if environment.urn == SUBPROCESS and os.name == "posix":
+                environment.payload = b'trap "" INT; exec ' + environment.payload
+        return super().run_via_runner_api(pipeline_proto, options)
+
+
 def local_runner() -> FnApiRunner:
     """The runner."""
-    return FnApiRunner()
+    return LocalRunner()
 
 
 POLL_SECONDS = 0.5
