@@ -81,10 +81,11 @@ def local_options(options: PipelineOptions, workers: int) -> PipelineOptions:
 
 
 class LocalRunner(FnApiRunner):
-    """Beam's runner for one machine, whose worker processes leave Ctrl-C to the one that asked.
+    """Beam's runner for one machine, whose workers leave the terminal to the one that asked.
 
-    A terminal sends it to all of them; each worker would print a traceback of its own. The runner
-    ends its workers itself.
+    A terminal sends Ctrl-C to all of them, and each would print a traceback of its own; so would
+    each whose shard fails, of which the one that asked tells in a line. The runner ends its workers
+    itself.
     """
 
     def run_via_runner_api(
@@ -93,7 +94,9 @@ class LocalRunner(FnApiRunner):
         """See Beam."""
         for environment in pipeline_proto.components.environments.values():
             if environment.urn == SUBPROCESS and os.name == "posix":
-                environment.payload = b'trap "" INT; exec ' + environment.payload
+                quiet = not logging.getLogger("apache_beam").isEnabledFor(logging.ERROR)
+                where = b" 2>/dev/null" if quiet else b""
+                environment.payload = b'trap "" INT; exec ' + environment.payload + where
         return super().run_via_runner_api(pipeline_proto, options)
 
 

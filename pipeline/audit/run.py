@@ -4,6 +4,7 @@ Enters: an ``AuditRequest``. Leaves: the tables and ``run.json`` under the outpu
 with the request as a whole is found before any work starts.
 """
 
+import re
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -39,6 +40,9 @@ from artifactnet.pipeline.output.run_record import (
     versions,
     write_run_record,
 )
+
+EXCEPTION = re.compile(r"^(?:(?:RuntimeError|OSError): |\[Errno \d+\] )+")
+"""What Python says before it comes to the point."""
 
 
 class AuditInterruptedError(RuntimeError):
@@ -119,9 +123,8 @@ def execute(plan: Plan) -> Executed:
             ) from None
         # Beam's message is the worker's whole traceback; its last line says what happened.
         lines = [line for line in str(error).splitlines() if line.strip()] or [repr(error)]
-        raise AuditFailedError(
-            f"the job failed: {lines[-1].strip()[:500]} (--verbose shows all of it)"
-        ) from error
+        said = EXCEPTION.sub("", lines[-1].strip())[:500]
+        raise AuditFailedError(f"the job failed: {said} (--verbose shows all of it)") from error
     if result.state != PipelineState.DONE:
         raise AuditFailedError(f"the job ended in state {result.state}")
     return Executed(result, started, time.monotonic() - began)
