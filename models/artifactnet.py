@@ -18,6 +18,7 @@ from artifactnet.models.artifact_unet import ArtifactUNet
 from artifactnet.models.config import ArtifactNetConfig
 from artifactnet.models.forensic_channels import FORENSIC_CHANNELS, forensic_channels
 from artifactnet.models.hpss import hpss
+from artifactnet.models.pooling import MEAN
 from artifactnet.models.safetensors_io import (
     WeightsError,
     load_module_and_arrays,
@@ -101,7 +102,8 @@ class LoadedDetector(NamedTuple):
 def save_detector(network: ArtifactNet, path: Path, head: StatisticsHead | None = None) -> str:
     """Write weights (float16), head and configuration to one file; returns the model id."""
     version = STATISTICS_VERSION if head else ""
-    config = replace(network.config, statistics=version)
+    pooling = network.config.pooling if head is None else MEAN
+    config = replace(network.config, statistics=version, pooling=pooling)
     arrays = head.to_tensors() if head else None
     return save_module(network, config.to_json(), path, half=True, arrays=arrays)
 

@@ -7,6 +7,8 @@ Enters: JSON fields from the header of a weights file, which is untrusted. Leave
 from dataclasses import asdict, dataclass, fields
 from typing import Any
 
+from artifactnet.models.pooling import MEDIAN, POOLINGS
+
 INTEGERS = {
     "sample_rate": range(8_000, 384_001),
     "segment_samples": range(8_000, 4_000_001),
@@ -43,9 +45,10 @@ class ArtifactNetConfig:
       threshold_real: a track is ``real`` when its score is below.
       threshold_ai: a track is ``ai`` when its score is at least this.
       threshold_ai_short: the same for a track of fewer than ``SHORT_SEGMENTS`` segments, whose
-        median says less; where it is lower than ``threshold_ai``, that counts.
+        score says less; where it is lower than ``threshold_ai``, that counts.
       statistics: version of the forensic statistics by which a head of boosted trees decides;
         empty where the CNN does.
+      pooling: how a track's score follows from its segments', see ``models/pooling.py``.
     """
 
     sample_rate: int = 44_100
@@ -62,6 +65,7 @@ class ArtifactNetConfig:
     threshold_ai: float = 0.5
     threshold_ai_short: float = 0.0
     statistics: str = ""
+    pooling: str = MEDIAN
 
     @property
     def segment_seconds(self) -> float:
@@ -91,7 +95,7 @@ class ArtifactNetConfig:
         """
         known = {field.name for field in fields(cls)}
         # Weights of before there were such fields.
-        stored = {"statistics": "", "threshold_ai_short": 0.0} | stored
+        stored = {"statistics": "", "threshold_ai_short": 0.0, "pooling": MEDIAN} | stored
         if set(stored) != known:
             raise ValueError(f"configuration fields differ: {sorted(known ^ set(stored))}")
         values: dict[str, Any] = {
@@ -121,6 +125,8 @@ class ArtifactNetConfig:
             raise ValueError(f"mask_bound is {self.mask_bound}; use a share up to 1")
         if not isinstance(self.statistics, str) or len(self.statistics) > 64:
             raise ValueError("statistics must be a short text")
+        if self.pooling not in POOLINGS:
+            raise ValueError(f"pooling is {self.pooling!r}; use {' or '.join(POOLINGS)}")
         if not 0 <= self.threshold_real <= self.threshold_ai <= 1:
             raise ValueError("thresholds must be 0 <= threshold_real <= threshold_ai <= 1")
         if not 0 <= self.threshold_ai_short <= 1:

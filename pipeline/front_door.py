@@ -52,7 +52,7 @@ class TrackScore:
 
     Attributes:
       verdict: ``ai``, ``real`` or ``uncertain``.
-      p_ai: median P(AI) of the segments.
+      p_ai: P(AI) of the segments, pooled.
       p_ai_spread: their interquartile range.
       segments: in order.
       notes: what a reader should know, e.g. silent windows.

@@ -17,6 +17,7 @@ from artifactnet.transforms.elements.row_key import MANIFEST_STAGE, place_key
 from artifactnet.transforms.elements.stage import StageMetrics
 from artifactnet.transforms.manifests.columns import ManifestLayout, manifest_row
 from artifactnet.transforms.manifests.formats import read_rows
+from artifactnet.transforms.manifests.roots import AllowedRoots
 
 
 def failed_row(row: ManifestRow, error: Exception, message: str) -> ManifestRow:
@@ -37,8 +38,9 @@ def line_key(row: ManifestRow) -> str:
 class ParseManifestDoFn(beam.DoFn):
     """Reads one manifest from start to end."""
 
-    def __init__(self, layout: ManifestLayout) -> None:
+    def __init__(self, layout: ManifestLayout, roots: AllowedRoots = AllowedRoots()) -> None:  # noqa: B008 (frozen)
         self._layout = layout
+        self._roots = roots
         self._metrics = StageMetrics(MANIFEST_STAGE)
 
     def process(self, address: str) -> Iterator[ManifestRow]:
@@ -68,7 +70,10 @@ class ParseManifestDoFn(beam.DoFn):
             named = text if address in text else f"{address} {text}"
             return failed_row(ManifestRow("", "", address, line), raw, named)
         try:
-            return manifest_row(raw, address, self._layout)
+            row = manifest_row(raw, address, self._layout)
+            if row.embedded is None:
+                self._roots.check(row.uri)
+            return row
         except ManifestRowError as error:
             track_id, uri = (str(raw.values.get(name) or "") for name in ("track_id", "uri"))
             row = ManifestRow(track_id, uri, address, line)
@@ -78,15 +83,21 @@ class ParseManifestDoFn(beam.DoFn):
 class ReadManifest(beam.PTransform):
     """A row per line of every manifest."""
 
-    def __init__(self, addresses: Iterable[str], layout: ManifestLayout) -> None:
+    def __init__(
+        self,
+        addresses: Iterable[str],
+        layout: ManifestLayout,
+        roots: AllowedRoots = AllowedRoots(),  # noqa: B008 (frozen)
+    ) -> None:
         super().__init__()
         self._addresses = sorted(addresses)
         self._layout = layout
+        self._roots = roots
 
     def expand(self, begin: beam.pvalue.PBegin) -> beam.PCollection[ManifestRow]:
         """Read."""
         return (
             begin
             | "Manifests" >> beam.Create(self._addresses)
-            | "Parse" >> beam.ParDo(ParseManifestDoFn(self._layout))
+            | "Parse" >> beam.ParDo(ParseManifestDoFn(self._layout, self._roots))
         )

@@ -1,8 +1,8 @@
 """Verdict stage: the batches of a track come together and leave as one result.
 
 Enters: ``SegmentBatch[SegmentScores]``. Leaves: one ``AuditedTrack`` or ``ErrorRow`` for every
-row. A track's score is the median over its segments (ArtifactNet, arXiv 2604.16254), so that a few
-odd segments accuse nobody.
+row. A track's score is that of its segments pooled (``models/pooling.py``), so that a few odd
+segments accuse nobody.
 
 The batches of a track are made by one element of the re-encoding stage, to which this stage is
 fused. So they all reach the same instance within one bundle, and no shuffle is needed to gather
@@ -18,6 +18,7 @@ import numpy as np
 from apache_beam.metrics import Metrics
 
 from artifactnet.models.config import SHORT_SEGMENTS
+from artifactnet.models.pooling import MEDIAN, pooled
 from artifactnet.transforms.audio.codec_spec import UNPROCESSED
 from artifactnet.transforms.detector.detector import DetectorOptions, detector_of
 from artifactnet.transforms.elements.records import (
@@ -48,6 +49,7 @@ def decide(
     threshold_real: float,
     threshold_ai: float,
     threshold_ai_short: float = 0.0,
+    pooling: str = MEDIAN,
 ) -> Verdict:
     """Decide on a track.
 
@@ -57,6 +59,7 @@ def decide(
       threshold_ai: scores from here on are ``ai``; between the two it is ``uncertain``.
       threshold_ai_short: in place of ``threshold_ai`` for a track of fewer than
         ``SHORT_SEGMENTS`` segments, if it is higher.
+      pooling: ``median`` or ``mean``.
 
     Raises:
       ValueError: no segment of the unprocessed audio.
@@ -66,10 +69,10 @@ def decide(
         by_codec.setdefault(segment.codec, []).append(segment.p_ai)
     if UNPROCESSED not in by_codec:
         raise ValueError("no segment of the unprocessed audio was scored")
-    medians = {codec: float(np.median(scores)) for codec, scores in by_codec.items()}
-    score = medians[UNPROCESSED]
+    by_track = {codec: pooled(scores, pooling) for codec, scores in by_codec.items()}
+    score = by_track[UNPROCESSED]
     low, high = np.percentile(by_codec[UNPROCESSED], [25, 75])
-    others = [abs(median - score) for codec, median in medians.items() if codec != UNPROCESSED]
+    others = [abs(other - score) for codec, other in by_track.items() if codec != UNPROCESSED]
     if len(by_codec[UNPROCESSED]) < SHORT_SEGMENTS:
         threshold_ai = max(threshold_ai, threshold_ai_short)
     if is_narrow(segments):
@@ -85,7 +88,7 @@ def decide(
         p_ai=score,
         threshold_ai=threshold_ai,
         p_ai_spread=float(high - low),
-        codec_scores=tuple(sorted(medians.items(), key=lambda item: item[0] != UNPROCESSED)),
+        codec_scores=tuple(sorted(by_track.items(), key=lambda item: item[0] != UNPROCESSED)),
         codec_drift=max(others) if others else None,
     )
 
@@ -110,6 +113,7 @@ def audit_result(
     threshold_real: float,
     threshold_ai: float,
     threshold_ai_short: float = 0.0,
+    pooling: str = MEDIAN,
 ) -> AuditedTrack | ErrorRow:
     """The one result of a track whose batches are all here; the first failure wins."""
     track = batches[0].track
@@ -122,7 +126,7 @@ def audit_result(
             segments.extend(scored_segments(batch, batch.payload))
     if problem is None:
         try:
-            verdict = decide(segments, threshold_real, threshold_ai, threshold_ai_short)
+            verdict = decide(segments, threshold_real, threshold_ai, threshold_ai_short, pooling)
             if is_narrow(segments):
                 track = replace(track, notes=(*track.notes, NARROW))
             return AuditedTrack(track, verdict, tuple(segments))
@@ -158,7 +162,11 @@ class VerdictDoFn(beam.DoFn):
         config = detector_of(self._options).config
         with self._metrics.timed():
             result = audit_result(
-                batches, config.threshold_real, config.threshold_ai, config.threshold_ai_short
+                batches,
+                config.threshold_real,
+                config.threshold_ai,
+                config.threshold_ai_short,
+                config.pooling,
             )
         if isinstance(result, ErrorRow):
             self._errors.inc()

@@ -15,6 +15,7 @@ from artifactnet.transforms.decode import DecodeDoFn, DecodeOptions
 from artifactnet.transforms.detector.chain import segment_chain
 from artifactnet.transforms.detector.detector import DetectorOptions
 from artifactnet.transforms.detector.stages import RunSegmentStage
+from artifactnet.transforms.manifests.roots import AllowedRoots
 from artifactnet.transforms.read_manifest import ReadManifest
 from artifactnet.transforms.reencode import ReencodeDoFn, ReencodeOptions
 from artifactnet.transforms.skip_unchanged import ReadEarlier, SkipUnchanged
@@ -30,6 +31,7 @@ class AuditOptions:
       manifests: addresses of the manifests.
       output: where results go.
       counts: address of the file that counts them.
+      roots: where tracks may lie.
       earlier: tables of earlier audits in the output, whose rows need not be audited again.
       shards: how many to cut the rows into.
       detector: which model, on which device.
@@ -42,6 +44,7 @@ class AuditOptions:
     manifests: tuple[str, ...]
     output: OutputOptions
     counts: str
+    roots: AllowedRoots = field(default_factory=AllowedRoots)
     earlier: tuple[str, ...] = ()
     shards: int = 1
     detector: DetectorOptions = field(default_factory=DetectorOptions)
@@ -84,7 +87,9 @@ class AuditRows(beam.PTransform):
 def build_audit(pipeline: beam.Pipeline, options: AuditOptions) -> None:
     """Add the whole audit to ``pipeline``."""
     run = options.output.run
-    read = pipeline | "ReadManifest" >> ReadManifest(options.manifests, options.output.layout)
+    read = pipeline | "ReadManifest" >> ReadManifest(
+        options.manifests, options.output.layout, options.roots
+    )
     earlier = pipeline | "ReadEarlier" >> ReadEarlier(options.earlier, run)
     split = {"rows": read, "earlier": earlier} | "SkipUnchanged" >> SkipUnchanged(
         options.decode.access, run.run_id

@@ -39,6 +39,7 @@ from artifactnet.transforms.decode import DecodeOptions
 from artifactnet.transforms.detector.detector import DetectorOptions, detector_of, local_model
 from artifactnet.transforms.elements.output_schema import RunFacts
 from artifactnet.transforms.manifests.columns import Inspection, ManifestLayout, inspect_manifests
+from artifactnet.transforms.manifests.roots import AllowedRoots
 from artifactnet.transforms.reencode import ReencodeOptions
 from artifactnet.transforms.storage.files import absolute
 from artifactnet.transforms.storage.object_store import S3Access, s3_access
@@ -122,6 +123,7 @@ def prepare(request: AuditRequest) -> Plan:
         manifests=manifests.addresses,
         output=OutputOptions(output, seen.layout, run, os.getpid() if local else 0),
         counts=counts_address(output, run_id),
+        roots=AllowedRoots(tuple(absolute(root) for root in request.allow_root)),
         earlier=() if request.overwrite else files.tables["tracks"] + files.tables["errors"],
         shards=shard_count(seen.rows, workers or REMOTE_WORKERS),
         detector=detector,

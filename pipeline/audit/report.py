@@ -5,6 +5,7 @@ first, a line of counts, or JSON; and the exit code.
 """
 
 import json
+import os
 import sys
 from collections import Counter
 from collections.abc import Iterator
@@ -27,6 +28,8 @@ COLOURS = {"ai": "red", "real": "green", "uncertain": "yellow", "error": "magent
 ORDER = ("ai", "uncertain", "real", "error")
 MOST_ROWS = 40
 LEAST_ERRORS = 10
+UNFOLDED = 1000
+"""Columns of what is no terminal."""
 LONGEST_TEXT = 300
 TRACK_COLUMNS = ["track_id", "verdict", "p_ai", "p_ai_spread", "codec_drift", "segments", "notes"]
 ERROR_COLUMNS = ["track_id", "uri", "stage", "message"]
@@ -165,8 +168,15 @@ def held_verdicts(folder: str) -> Counter:
     return Counter(dict(rows)) + Counter(error=errors)
 
 
+def results_console() -> Console:
+    """Standard output for tables; into a file or a pipe, long names stay on their line."""
+    folded = sys.stdout.isatty() or "COLUMNS" in os.environ
+    width = None if folded else UNFOLDED
+    return Console(highlight=False, soft_wrap=True, emoji=False, width=width)
+
+
 def _print_record(record: RunRecord, folder: str) -> None:
-    console = Console(highlight=False, soft_wrap=True, emoji=False)
+    console = results_console()
     results = read_results(folder, record.run_id)
     counts = record.counts
     print_verdicts(results.lines, counts.tracks + counts.errors, console)

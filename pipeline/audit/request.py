@@ -30,6 +30,7 @@ class AuditRequest:
       accelerator: GPU of the workers of a remote job, as Beam's resource hint names it.
       worker_ram: memory of those workers, e.g. ``8GB``.
       workers: processes of a local run; 0 for one per core.
+      allow_root: folders, buckets or prefixes in which tracks may lie; everywhere if none.
       repair: audit the tracks of shards again whose files were lost or cut short.
       overwrite: replace an earlier audit in ``output``, rather than go on from it.
       quiet: no progress.
@@ -51,6 +52,10 @@ class AuditRequest:
     )
     worker_ram: str = option(default="", help="Memory of remote workers, e.g. 8GB.")
     workers: int = option(default=0, min=0, help="Processes of a local run; 0 for one per core.")
+    allow_root: list[str] = option(
+        default=(),
+        help="Folder, bucket or prefix in which tracks may lie, for manifests of others. Repeat.",
+    )
     repair: bool = option(
         default=False, help="Audit tracks again whose tables in OUTPUT were lost or cut short."
     )

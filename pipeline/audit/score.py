@@ -14,10 +14,9 @@ from typing import Any
 
 from apache_beam.io.filesystems import FileSystems
 from apache_beam.options.pipeline_options import PipelineOptions
-from rich.console import Console
 
 from artifactnet.pipeline.audit.prepare import detector_options
-from artifactnet.pipeline.audit.report import print_verdicts, result_line, summary
+from artifactnet.pipeline.audit.report import print_verdicts, result_line, results_console, summary
 from artifactnet.pipeline.audit.request import ScoreRequest
 from artifactnet.transforms.audio.codec_spec import CodecSpec
 from artifactnet.transforms.audio.lossy_codec import BACKENDS, check_codecs
@@ -54,7 +53,13 @@ def score_track(
         for stage in chain_of(detector):
             scored = run_stage(StageMetrics(stage.name), scored, partial(stage.compute, detector))
         done.append(scored)
-    return audit_result(done, config.threshold_real, config.threshold_ai, config.threshold_ai_short)
+    return audit_result(
+        done,
+        config.threshold_real,
+        config.threshold_ai,
+        config.threshold_ai_short,
+        config.pooling,
+    )
 
 
 def score_rows(
@@ -121,7 +126,7 @@ def print_scores(request: ScoreRequest, as_json: bool) -> int:
         else:
             lines.append(line)
     if not as_json:
-        console = Console(highlight=False, soft_wrap=True, emoji=False)
+        console = results_console()
         print_verdicts(lines, len(lines), console, len(lines))
         console.print(f"\n{summary(verdicts)}")
     return 1 if verdicts["error"] == len(request.files) else 0

@@ -110,6 +110,7 @@ def export(
     set_up_logging(False)
     from artifactnet.models.artifactnet import SHIPPED_WEIGHTS, load_detector
     from artifactnet.models.onnx_export import export_onnx
+    from artifactnet.models.pooling import MEDIAN
     from artifactnet.models.safetensors_io import model_id
 
     if onnx.suffix.lower() != ".onnx":
@@ -121,7 +122,7 @@ def export(
     network, _, head = load_detector(weights or SHIPPED_WEIGHTS)
     if head:  # nothing is called ai or real by thresholds that were set for other scores
         network.config = replace(
-            network.config, threshold_real=0.0, threshold_ai=1.0, statistics=""
+            network.config, threshold_real=0.0, threshold_ai=1.0, statistics="", pooling=MEDIAN
         )
     export_onnx(network, onnx)
     print(f"{onnx}: model id {model_id(onnx)}")

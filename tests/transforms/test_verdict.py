@@ -51,6 +51,15 @@ def test_thresholds(score: float, verdict: str) -> None:
     assert decide([segment("wav", score)], 0.3, 0.8).verdict == verdict
 
 
+def test_the_mean_of_logits_is_bounded_so_that_odd_segments_accuse_nobody() -> None:
+    segments = [segment("wav", p) for p in (0.1, 0.1, 0.1, 0.1, 0.1, 1.0)]
+    verdict = decide(segments, 0.3, 0.8, pooling="mean")
+    logits = [-np.log(9)] * 5 + [8.0]
+    assert verdict.p_ai == pytest.approx(1 / (1 + np.exp(-np.mean(logits))))
+    assert verdict.verdict == "real"
+    assert decide([segment("wav", 0.7)], 0.3, 0.8, pooling="mean").p_ai == pytest.approx(0.7)
+
+
 def test_score_is_the_median_so_that_odd_segments_accuse_nobody() -> None:
     verdict = decide([segment("wav", p) for p in (0.1, 0.1, 0.1, 0.99, 0.99)], 0.3, 0.8)
     assert verdict.p_ai == pytest.approx(0.1)

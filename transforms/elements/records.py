@@ -259,10 +259,10 @@ class Verdict:
 
     Attributes:
       verdict: ``ai``, ``real`` or ``uncertain``.
-      p_ai: median P(AI) of the segments of the unprocessed audio.
+      p_ai: P(AI) of the segments of the unprocessed audio, pooled (``models/pooling.py``).
       threshold_ai: score from which a track of as many segments is ``ai``.
       p_ai_spread: interquartile range of the same.
-      codec_scores: codec and median P(AI), the unprocessed audio first.
+      codec_scores: codec and pooled P(AI), the unprocessed audio first.
       codec_drift: largest distance of a codec's score from the unprocessed one; ``None``
         with a single codec.
     """

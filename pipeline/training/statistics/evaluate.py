@@ -20,6 +20,7 @@ import typer
 from numpy.typing import NDArray
 from sklearn.metrics import roc_auc_score, roc_curve
 
+from artifactnet.models.pooling import LIMIT
 from artifactnet.models.statistics.forensic_statistics import FEATURE_NAMES
 from artifactnet.pipeline.training.statistics.bank import shards
 from artifactnet.pipeline.training.statistics.heads import (
@@ -183,7 +184,8 @@ def by_track(logit: NDArray[np.float64], table: pd.DataFrame, tracks: pd.DataFra
     long = set(crops.track_id[audited])
     plain = crops[audited | ((crops.section == "plain") & ~crops.track_id.isin(long))]
     tracks["logit_plain"] = plain.groupby("track_id").logit.median()
-    tracks["logit_mean"] = plain.groupby("track_id").logit.mean()
+    bounded = plain.assign(logit=plain.logit.clip(-LIMIT, LIMIT))
+    tracks["logit_mean"] = bounded.groupby("track_id").logit.mean()
     tracks["windows"] = plain.groupby("track_id").logit.size()
     tracks["logit_common"] = crops[crops.section == "common"].groupby("track_id").logit.median()
     first = crops[crops.section == "train"].channel.str.extract(FIRST_ONLY)[0]
@@ -281,7 +283,7 @@ def main(
 
 
 def mean_over_seeds(scored: list[pd.DataFrame]) -> pd.DataFrame:
-    """Scores of every track, averaged over seeds; ``p_ai`` is that of the plain audio."""
+    """Scores of every track, averaged over seeds; ``p_ai`` is the pooled one of plain audio."""
     merged = scored[0].copy()
     for column in [one for one in merged if one.startswith("logit_")]:
         found = [
@@ -289,7 +291,7 @@ def mean_over_seeds(scored: list[pd.DataFrame]) -> pd.DataFrame:
         ]
         merged[column] = np.mean(found, axis=0)
     merged["segments"] = merged.windows
-    merged["p_ai"] = 1 / (1 + np.exp(-merged.logit_plain))
+    merged["p_ai"] = 1 / (1 + np.exp(-merged.logit_mean))
     return merged[merged.p_ai.notna()]
 
 

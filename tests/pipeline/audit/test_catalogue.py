@@ -43,6 +43,21 @@ def test_folder(folder: Path, tmp_path: Path) -> None:
     assert all(Path(row["uri"]).is_file() for row in rows)
 
 
+def test_companions_are_passed_over_and_the_rest_is_counted(folder: Path) -> None:
+    for name in ("._a.mp3", "__MACOSX/b/._c.WAV", "cover.jpg", "b/cover.jpg", "README"):
+        (folder / name).parent.mkdir(parents=True, exist_ok=True)
+        (folder / name).write_bytes(b"x")
+    found = find_manifests(str(folder), find_files(str(folder)), "m.jsonl")
+    assert len(found.to_list) == 5
+    assert dict(found.left_out) == {".jpg": 2, ".txt": 1, "no suffix": 1}
+
+
+@pytest.mark.parametrize("suffix", ["aifc", "ts", "mpg", "3gp", "avi", "flv", "ogv", "spx"])
+def test_what_ffmpeg_decodes_is_audio(tmp_path: Path, suffix: str) -> None:
+    (tmp_path / f"a.{suffix}").write_bytes(b"x")
+    assert len(find_manifests(str(tmp_path), find_files(str(tmp_path)), "m.jsonl").to_list) == 1
+
+
 def test_new_manifest_replaces_nothing_unasked(folder: Path, tmp_path: Path) -> None:
     with pytest.raises(ManifestError, match=r"must end in \.jsonl"):
         write_manifest(str(folder), str(folder / "a.mp3"))

@@ -6,8 +6,10 @@ import pyarrow.parquet as pq
 import pytest
 
 from artifactnet.transforms.elements.errors import ManifestRowError
-from artifactnet.transforms.elements.records import RawRow
+from artifactnet.transforms.elements.records import EmbeddedAudio, RawRow
+from artifactnet.transforms.manifests.columns import ManifestLayout, manifest_row
 from artifactnet.transforms.manifests.formats import parquet_summary, read_rows
+from artifactnet.transforms.manifests.parquet import EmbeddedAudioReader
 
 
 def test_parquet_leaves_the_audio_where_it_is(tmp_path: Path) -> None:
@@ -73,3 +75,28 @@ def test_column_names_that_occur_twice(tmp_path: Path) -> None:
     pq.write_table(table, tmp_path / "m.parquet")
     with pytest.raises(ValueError, match="two columns are named 'x'"):
         parquet_summary(str(tmp_path / "m.parquet"))
+
+
+@pytest.mark.parametrize("statistics", [True, False])
+def test_rows_with_a_path_and_no_bytes(tmp_path: Path, statistics: bool) -> None:
+    audio = [
+        {"bytes": None, "path": "a.wav"}, {"bytes": b"RIFF", "path": "b.wav"},
+        {"bytes": None, "path": "c.wav"}, {"bytes": None, "path": "d.wav"},
+    ]  # fmt: skip
+    path = tmp_path / "m.parquet"
+    pq.write_table(pa.table({"audio": audio}), path, row_group_size=2, write_statistics=statistics)
+    rows = [row for row in read_rows(str(path)) if isinstance(row, RawRow)]
+    assert [row.has_audio for row in rows] == [False, True, False, False]
+    made = [manifest_row(row, str(path), ManifestLayout()) for row in rows]
+    assert [row.uri.rpartition("/")[2] for row in made] == ["a.wav", "b.wav", "c.wav", "d.wav"]
+    assert [row.embedded is not None for row in made] == [False, True, False, False]
+
+
+@pytest.mark.parametrize("kind", [pa.binary_view(), pa.large_binary(), pa.binary(4)])
+def test_bytes_of_every_kind(tmp_path: Path, kind: pa.DataType) -> None:
+    path = tmp_path / "m.parquet"
+    pq.write_table(pa.table({"audio": pa.array([b"abcd", b"efgh"], kind)}), path)
+    assert [isinstance(row, RawRow) and row.has_audio for row in read_rows(str(path))] == [True] * 2
+    reader = EmbeddedAudioReader()
+    assert reader.read(EmbeddedAudio(str(path), "audio", 0, 1)) == b"efgh"
+    reader.close()

@@ -1,0 +1,33 @@
+"""From the scores of a track's segments to the track's.
+
+Enters: P(AI) of segments. Leaves: one P(AI). The paper takes the median (ArtifactNet, arXiv
+2604.16254). The mean of logits finds more of what is generated at the same rate of false alarms
+where segments are scored by the statistics head, whose errors are small and many
+(``docs/experiments/2026-11-25.md``); a segment's say is bounded, so that a few odd ones accuse
+nobody.
+"""
+
+from collections.abc import Sequence
+
+import numpy as np
+from numpy.typing import NDArray
+
+MEDIAN, MEAN = "median", "mean"
+POOLINGS = (MEDIAN, MEAN)
+LIMIT = 8.0
+"""Of a segment's logit in the mean."""
+
+
+def pooled(p_ai: Sequence[float] | NDArray[np.floating], pooling: str) -> float:
+    """P(AI) of a track.
+
+    Args:
+      p_ai: of its segments, at least one.
+      pooling: ``median``, or ``mean`` for that of the logits.
+    """
+    scores = np.asarray(p_ai, np.float64)
+    if pooling == MEDIAN:
+        return float(np.median(scores))
+    with np.errstate(divide="ignore"):
+        logits = np.log(scores) - np.log1p(-scores)
+    return float(1 / (1 + np.exp(-np.clip(logits, -LIMIT, LIMIT).mean())))
