@@ -22,6 +22,10 @@ INTEGERS = {
 }
 
 
+LATER_FIELDS: dict[str, Any] = {
+    "statistics": "", "threshold_ai_short": 0.0, "pooling": MEDIAN, "threshold_voice": 1.0,
+}  # fmt: skip
+"""Of which older weights say nothing, and what holds for them."""
 SHORT_SEGMENTS = 4
 """A track of fewer is short."""
 
@@ -49,6 +53,7 @@ class ArtifactNetConfig:
       statistics: version of the forensic statistics by which a head of boosted trees decides;
         empty where the CNN does.
       pooling: how a track's score follows from its segments', see ``models/pooling.py``.
+      threshold_voice: a track whose P(a voice alone) is at least this is not called ``ai``.
     """
 
     sample_rate: int = 44_100
@@ -66,6 +71,7 @@ class ArtifactNetConfig:
     threshold_ai_short: float = 0.0
     statistics: str = ""
     pooling: str = MEDIAN
+    threshold_voice: float = 1.0
 
     @property
     def segment_seconds(self) -> float:
@@ -95,7 +101,12 @@ class ArtifactNetConfig:
         """
         known = {field.name for field in fields(cls)}
         # Weights of before there were such fields.
-        stored = {"statistics": "", "threshold_ai_short": 0.0, "pooling": MEDIAN} | stored
+        stored = {
+            "statistics": "",
+            "threshold_ai_short": 0.0,
+            "pooling": MEDIAN,
+            "threshold_voice": 1.0,
+        } | stored
         if set(stored) != known:
             raise ValueError(f"configuration fields differ: {sorted(known ^ set(stored))}")
         values: dict[str, Any] = {
@@ -131,3 +142,5 @@ class ArtifactNetConfig:
             raise ValueError("thresholds must be 0 <= threshold_real <= threshold_ai <= 1")
         if not 0 <= self.threshold_ai_short <= 1:
             raise ValueError("threshold_ai_short must be between 0 and 1")
+        if not 0 <= self.threshold_voice <= 1:
+            raise ValueError("threshold_voice must be between 0 and 1")

@@ -31,12 +31,14 @@ def scores(detector: Detector, maps: ForensicMaps) -> SegmentScores:
     network_p_ai = torch.sigmoid(logit).cpu().numpy()
     p_ai, group_logits = network_p_ai, np.zeros((len(network_p_ai), 0), np.float32)
     measured = np.ones(len(network_p_ai), np.float32)
+    p_voice = np.full(len(network_p_ai), np.nan, np.float32)
     if detector.head is not None:
         assert maps.statistics is not None, "the statistics stage measures where there is a head"
         start, contributions = detector.head.contributions(maps.statistics)
         p_ai = _sigmoid(start + contributions.sum(axis=1))
         group_logits = group_sums(contributions)
         measured = np.isfinite(maps.statistics).mean(axis=1, dtype=np.float32)
+        p_voice = detector.head.p_voice(maps.statistics).astype(np.float32)
     else:
         network_p_ai = np.full_like(p_ai, np.nan)
     if not np.isfinite(p_ai).all():
@@ -48,6 +50,7 @@ def scores(detector: Detector, maps: ForensicMaps) -> SegmentScores:
         network_p_ai=network_p_ai,
         group_logits=group_logits,
         measured=measured,
+        p_voice=p_voice,
     )
 
 

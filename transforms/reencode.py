@@ -72,7 +72,7 @@ def batches_of(
         yield codecs[0], SegmentBatch(facts, str(codecs[0]), 0, 1, (), track.audio)
         return
     audio = track.audio
-    facts = TrackFacts(track.row, track.sha256, audio.info, audio.notes)
+    facts = TrackFacts(track.row, track.sha256, audio.info, audio.notes, audio.bandwidth_hz)
     cuts = range(0, len(audio.starts), segments_per_batch)
     for position, spec in enumerate(codecs):
         for index, first in enumerate(cuts):

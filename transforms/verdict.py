@@ -18,7 +18,7 @@ import numpy as np
 from apache_beam.metrics import Metrics
 
 from artifactnet.models.config import SHORT_SEGMENTS
-from artifactnet.models.pooling import MEDIAN, pooled
+from artifactnet.models.pooling import MEAN, MEDIAN, pooled
 from artifactnet.transforms.audio.codec_spec import UNPROCESSED
 from artifactnet.transforms.detector.detector import DetectorOptions, detector_of
 from artifactnet.transforms.elements.records import (
@@ -35,7 +35,12 @@ from artifactnet.transforms.elements.stage import NAMESPACE, StageMetrics, failu
 LEAST_MEASURED = 0.45
 """Share of the forensic statistics below which nothing is said: sound up to about 5 kHz."""
 
-NARROW = "uncertain: too little of the spectrum holds sound (narrow band, or hardly any sound)"
+NARROW, VOICE_ALONE = "narrow band", "voice alone"
+NOTES = {
+    NARROW: "uncertain: too little of the spectrum holds sound (narrow band, or hardly any sound)",
+    VOICE_ALONE: "uncertain: a voice without music, of which the detector can't tell",
+}
+"""What each reason means."""
 
 
 def is_narrow(segments: Sequence[ScoredSegment]) -> bool:
@@ -44,12 +49,21 @@ def is_narrow(segments: Sequence[ScoredSegment]) -> bool:
     return bool(measured) and float(np.median(measured)) < LEAST_MEASURED
 
 
+def is_voice_alone(segments: Sequence[ScoredSegment], threshold: float) -> bool:
+    """Whether speech or unaccompanied singing is all there is, by the mean over segments."""
+    found = [one.p_voice for one in segments if one.codec == UNPROCESSED]
+    if not found or not np.isfinite(found).all():
+        return False
+    return pooled(found, MEAN) >= threshold
+
+
 def decide(
     segments: Sequence[ScoredSegment],
     threshold_real: float,
     threshold_ai: float,
     threshold_ai_short: float = 0.0,
     pooling: str = MEDIAN,
+    threshold_voice: float = 1.0,
 ) -> Verdict:
     """Decide on a track.
 
@@ -60,6 +74,7 @@ def decide(
       threshold_ai_short: in place of ``threshold_ai`` for a track of fewer than
         ``SHORT_SEGMENTS`` segments, if it is higher.
       pooling: ``median`` or ``mean``.
+      threshold_voice: P(a voice alone) from which a track is not ``ai``.
 
     Raises:
       ValueError: no segment of the unprocessed audio.
@@ -75,8 +90,11 @@ def decide(
     others = [abs(other - score) for codec, other in by_track.items() if codec != UNPROCESSED]
     if len(by_codec[UNPROCESSED]) < SHORT_SEGMENTS:
         threshold_ai = max(threshold_ai, threshold_ai_short)
+    reason = ""
     if is_narrow(segments):
-        verdict = "uncertain"
+        verdict, reason = "uncertain", NARROW
+    elif score >= threshold_ai and is_voice_alone(segments, threshold_voice):
+        verdict, reason = "uncertain", VOICE_ALONE
     elif score >= threshold_ai:
         verdict = "ai"
     elif score < threshold_real:
@@ -90,6 +108,7 @@ def decide(
         p_ai_spread=float(high - low),
         codec_scores=tuple(sorted(by_track.items(), key=lambda item: item[0] != UNPROCESSED)),
         codec_drift=max(others) if others else None,
+        reason=reason,
     )
 
 
@@ -105,6 +124,7 @@ def scored_segments(batch: SegmentBatch, scores: SegmentScores) -> Iterator[Scor
             network_p_ai=float(scores.network_p_ai[index]),
             group_logits=scores.group_logits[index],
             measured=float(scores.measured[index]),
+            p_voice=float(scores.p_voice[index]),
         )
 
 
@@ -114,6 +134,7 @@ def audit_result(
     threshold_ai: float,
     threshold_ai_short: float = 0.0,
     pooling: str = MEDIAN,
+    threshold_voice: float = 1.0,
 ) -> AuditedTrack | ErrorRow:
     """The one result of a track whose batches are all here; the first failure wins."""
     track = batches[0].track
@@ -126,9 +147,16 @@ def audit_result(
             segments.extend(scored_segments(batch, batch.payload))
     if problem is None:
         try:
-            verdict = decide(segments, threshold_real, threshold_ai, threshold_ai_short, pooling)
-            if is_narrow(segments):
-                track = replace(track, notes=(*track.notes, NARROW))
+            verdict = decide(
+                segments,
+                threshold_real,
+                threshold_ai,
+                threshold_ai_short,
+                pooling,
+                threshold_voice,
+            )
+            if verdict.reason:
+                track = replace(track, notes=(*track.notes, NOTES[verdict.reason]))
             return AuditedTrack(track, verdict, tuple(segments))
         except Exception as error:  # one bad track must not fail the job
             problem = failure("verdict", track.row.track_id, error)
@@ -167,6 +195,7 @@ class VerdictDoFn(beam.DoFn):
                 config.threshold_ai,
                 config.threshold_ai_short,
                 config.pooling,
+                config.threshold_voice,
             )
         if isinstance(result, ErrorRow):
             self._errors.inc()

@@ -59,6 +59,7 @@ def score_track(
         config.threshold_ai,
         config.threshold_ai_short,
         config.pooling,
+        config.threshold_voice,
     )
 
 

@@ -70,7 +70,9 @@ def _scores(path: str, own_id: str, most: int | None = None) -> Scores:
     try:
         data = ds.dataset(path, format="parquet")
         names = [
-            n for n in ("track_id", "run_id", "model_id", "segments") if n in data.schema.names
+            n
+            for n in ("track_id", "run_id", "model_id", "segments", "reason")
+            if n in data.schema.names
         ]
         table = data.to_table(["label", "p_ai", *names])
     except (OSError, KeyError, ValueError) as error:
@@ -103,6 +105,9 @@ def _scores(path: str, own_id: str, most: int | None = None) -> Scores:
         raise ValueError(f"{path}: {bad} of {len(rows)} rows have no p_ai between 0 and 1")
     label = np.array([row["label"] for row in rows], object)
     score = np.array([row["p_ai"] for row in rows], np.float64)
+    # What is uncertain whatever its score is (a voice alone, a narrow band) is never called ai.
+    spared = np.array([bool(row.get("reason")) for row in rows])
+    score[spared & (label == "real")] = 0.0
     if not (label == "real").any():
         raise ValueError(f"{path}: no track has the label 'real'; real tracks set the threshold")
     real = label == "real"

@@ -104,12 +104,14 @@ class DecodedAudio(NamedTuple):
       starts: start of each window in seconds, ascending, ``[segments]``.
       windows: mono float32 ``[segments, window_samples]``, peak at most 1.
       notes: what a reader of the verdict should know, e.g. windows that were silent.
+      bandwidth_hz: up to where there is sound, the median over the windows.
     """
 
     info: AudioInfo
     starts: tuple[float, ...]
     windows: NDArray[np.float32]
     notes: tuple[str, ...]
+    bandwidth_hz: float = 0.0
 
 
 class AudioReader(Protocol):
@@ -173,6 +175,23 @@ def check_limits(info: AudioInfo, limits: DecodeLimits) -> None:
         )
     if info.sample_rate < 1 or info.channels < 1 or info.duration <= 0:
         raise EmptyAudioError("the file holds no samples")
+
+
+BANDWIDTH_FFT = 4096
+BANDWIDTH_DB = 75.0
+"""Below the strongest; deeper there is a coder's rest, or rounding."""
+
+
+def bandwidth_hz(window: NDArray[np.float32], sample_rate: int) -> float:
+    """Up to where ``window`` ``[samples]`` holds sound, in Hz."""
+    frames = len(window) // BANDWIDTH_FFT
+    if not frames:
+        return 0.0
+    blocks = window[: frames * BANDWIDTH_FFT].reshape(frames, BANDWIDTH_FFT)
+    spectra = np.abs(np.fft.rfft(blocks * np.hanning(BANDWIDTH_FFT).astype(np.float32)))
+    power = np.square(spectra).mean(axis=0)
+    sounding = np.flatnonzero(power > power.max() * 10 ** (-BANDWIDTH_DB / 10))
+    return float(sounding.max() * sample_rate / BANDWIDTH_FFT) if len(sounding) else 0.0
 
 
 def _downmix(samples: NDArray[np.float32]) -> NDArray[np.float64]:
@@ -367,5 +386,7 @@ def read_windows(
         notes.append(f"{unreadable} of {len(planned)} windows unreadable (truncated or damaged)")
     if silent:
         notes.append(f"{silent} of {len(planned)} windows silent")
-    audio = DecodedAudio(info, tuple(starts), windows[: len(starts)], tuple(notes))
+    kept = windows[: len(starts)]
+    bandwidth = float(np.median([bandwidth_hz(window, sample_rate) for window in kept]))
+    audio = DecodedAudio(info, tuple(starts), kept, tuple(notes), bandwidth)
     return Read(audio, unreadable)

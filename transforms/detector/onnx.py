@@ -147,4 +147,5 @@ class OnnxDetector:
             np.full(len(audio), np.nan, np.float32),
             np.zeros((len(audio), 0), np.float32),
             np.ones(len(audio), np.float32),
+            np.full(len(audio), np.nan, np.float32),
         )

@@ -20,6 +20,7 @@ TRACK_FIELDS = (
     pa.field("track_id", pa.string(), nullable=False),
     pa.field("uri", pa.string(), nullable=False),
     pa.field("verdict", pa.string(), nullable=False),
+    pa.field("reason", pa.string()),  # null where the score alone decides
     pa.field("p_ai", pa.float64(), nullable=False),
     pa.field("p_ai_spread", pa.float64(), nullable=False),
     pa.field(
@@ -41,6 +42,7 @@ TRACK_FIELDS = (
     pa.field("sample_rate", pa.int32(), nullable=False),
     pa.field("channels", pa.int32(), nullable=False),
     pa.field("duration", pa.float64(), nullable=False),
+    pa.field("bandwidth_hz", pa.float64()),
     pa.field("notes", pa.list_(pa.string()), nullable=False),
     pa.field("label", pa.string()),
     pa.field("generator", pa.string()),
@@ -63,6 +65,7 @@ SEGMENT_SCHEMA = pa.schema(
         ),
         pa.field("embedding", pa.list_(pa.float32()), nullable=False),
         pa.field("network_p_ai", pa.float32()),  # null where the CNN decides
+        pa.field("p_voice", pa.float32()),  # null where the detector doesn't ask
         pa.field(
             "statistics_logits",  # null where the detector reads no statistics
             pa.list_(pa.struct([("group", pa.string()), ("logit", pa.float32())])),
@@ -132,6 +135,7 @@ def track_record(audited: AuditedTrack, names: dict[str, str], run: RunFacts) ->
         "track_id": row.track_id,
         "uri": row.uri,
         "verdict": verdict.verdict,
+        "reason": verdict.reason or None,
         "p_ai": verdict.p_ai,
         "p_ai_spread": verdict.p_ai_spread,
         "codec_scores": [{"codec": c, "p_ai": score} for c, score in verdict.codec_scores],
@@ -145,6 +149,7 @@ def track_record(audited: AuditedTrack, names: dict[str, str], run: RunFacts) ->
         "content_id": row.content_id,
         "sha256": track.sha256,
         **track.info._asdict(),
+        "bandwidth_hz": track.bandwidth_hz,
         "notes": list(track.notes),
         "label": row.label,
         "generator": row.generator,
@@ -171,6 +176,7 @@ def segment_records(audited: AuditedTrack, run: RunFacts) -> Iterator[dict[str, 
             "p_ai": segment.p_ai,
             **statistics,
             "embedding": segment.embedding.tolist(),
+            "p_voice": None if math.isnan(segment.p_voice) else segment.p_voice,
             "network_p_ai": None if math.isnan(segment.network_p_ai) else segment.network_p_ai,
             "statistics_logits": [
                 {"group": group, "logit": float(logit)}

@@ -7,6 +7,7 @@ failure does not jump out of the line: it rides along as a ``StageFailure`` in p
 the data, so that every line leaves at the same door, once.
 """
 
+import math
 from dataclasses import dataclass, replace
 from typing import Any, Generic, TypeVar
 
@@ -140,6 +141,7 @@ class TrackFacts:
     sha256: str | None = None
     info: AudioInfo | None = None
     notes: tuple[str, ...] = ()
+    bandwidth_hz: float | None = None
 
 
 @dataclass(frozen=True)
@@ -229,6 +231,7 @@ class SegmentScores:
         the logit; no groups where the detector reads no statistics.
       measured: float32 ``[segments]``, share of the forensic statistics that could be measured;
         1 where the detector reads none.
+      p_voice: float32 ``[segments]``, P(a voice alone); NaN where the detector doesn't ask.
     """
 
     p_ai: NDArray[np.float32]
@@ -237,6 +240,7 @@ class SegmentScores:
     network_p_ai: NDArray[np.float32]
     group_logits: NDArray[np.float32]
     measured: NDArray[np.float32]
+    p_voice: NDArray[np.float32]
 
 
 @dataclass(frozen=True)
@@ -251,6 +255,7 @@ class ScoredSegment:
     network_p_ai: float
     group_logits: NDArray[np.float32]
     measured: float = 1.0
+    p_voice: float = math.nan
 
 
 @dataclass(frozen=True)
@@ -265,6 +270,8 @@ class Verdict:
       codec_scores: codec and pooled P(AI), the unprocessed audio first.
       codec_drift: largest distance of a codec's score from the unprocessed one; ``None``
         with a single codec.
+      reason: why a track is ``uncertain`` whatever its score is: ``narrow band``, ``voice alone``;
+        empty elsewhere.
     """
 
     verdict: str
@@ -273,6 +280,7 @@ class Verdict:
     p_ai_spread: float
     codec_scores: tuple[tuple[str, float], ...]
     codec_drift: float | None
+    reason: str = ""
 
 
 @dataclass(frozen=True)

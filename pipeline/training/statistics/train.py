@@ -6,6 +6,7 @@ that detector and the new head, whose thresholds are set by ``artifactnet calibr
 Run as ``python -m artifactnet.pipeline.training.statistics.train BANK OUT``.
 """
 
+from dataclasses import replace
 from pathlib import Path
 from typing import Annotated
 
@@ -16,6 +17,11 @@ from artifactnet.models.artifactnet import SHIPPED_WEIGHTS, load_detector, save_
 from artifactnet.models.statistics.forensic_statistics import FEATURE_NAMES
 from artifactnet.pipeline.training.statistics.evaluate import load
 from artifactnet.pipeline.training.statistics.heads import BANDS, Levels, fit_head, parsed_config
+from artifactnet.pipeline.training.statistics.voice import (
+    fit_voice,
+    voice_out_of_fold,
+    voice_threshold,
+)
 from artifactnet.pipeline.training.statistics.weights import crop_weights, parsed_weighting
 
 
@@ -45,10 +51,16 @@ def main(
     head = fit_head(
         Levels.of(learnt), everything, labels, crops, parsed_config(settings or []), seed
     )
-    model_id = save_detector(load_detector(weights).network, out, head)
+    p_voice = voice_out_of_fold(features, table, seed=seed)
+    threshold = voice_threshold(p_voice, table)
+    head = replace(head, voice=fit_voice(features, table, seed))
+    network = load_detector(weights).network
+    network.config = replace(network.config, threshold_voice=threshold)
+    model_id = save_detector(network, out, head)
     print(
         f"{out}: model id {model_id}; {head.trees.trees} trees from {len(features)} crops of "
-        f"{table.track_id.nunique()} tracks, {table.source.nunique()} sources"
+        f"{table.track_id.nunique()} tracks, {table.source.nunique()} sources; a voice alone from "
+        f"{threshold:.3f}"
     )
 
 

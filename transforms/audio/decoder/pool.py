@@ -321,7 +321,8 @@ class DecoderPool:
             windows = process.shared((len(starts), window_samples)).copy()
             process.give_back(windows.nbytes)
             info = AudioInfo(*done["info"])
-            return DecodedAudio(info, starts, windows, tuple(map(str, done["notes"])))
+            notes = tuple(map(str, done["notes"]))
+            return DecodedAudio(info, starts, windows, notes, float(done["bandwidth_hz"]))
 
         return self._with_process(do, lambda: file.seek(0))
 

@@ -98,7 +98,12 @@ def _decode(job: dict[str, Any], file: BinaryIO, shared: NDArray[np.float32]) ->
         readers=READERS,
         room=shared[: len(shared) // samples * samples].reshape(-1, samples),
     )
-    return {"info": audio.info, "starts": audio.starts, "notes": audio.notes}
+    return {
+        "info": audio.info,
+        "starts": audio.starts,
+        "notes": audio.notes,
+        "bandwidth_hz": audio.bandwidth_hz,
+    }
 
 
 def _reencode(job: dict[str, Any], shared: NDArray[np.float32]) -> dict[str, Any]:
