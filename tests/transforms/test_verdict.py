@@ -56,8 +56,23 @@ def test_the_mean_of_logits_is_bounded_so_that_odd_segments_accuse_nobody() -> N
     verdict = decide(segments, 0.3, 0.8, pooling="mean")
     logits = [-np.log(9)] * 5 + [8.0]
     assert verdict.p_ai == pytest.approx(1 / (1 + np.exp(-np.mean(logits))))
-    assert verdict.verdict == "real"
+    assert verdict.verdict == "uncertain"
     assert decide([segment("wav", 0.7)], 0.3, 0.8, pooling="mean").p_ai == pytest.approx(0.7)
+
+
+def voice(p_ai: float, p_voice: float) -> ScoredSegment:
+    return replace(segment("wav", p_ai), p_voice=p_voice)
+
+
+def test_a_voice_alone_is_never_called_ai() -> None:
+    for scores, verdict, reason in (
+        ([(0.9, 0.9), (0.9, 0.8)], "uncertain", "voice alone"),
+        ([(0.9, 0.1), (0.9, 0.2)], "ai", ""),
+        ([(0.1, 0.9), (0.1, 0.9)], "real", ""),
+        ([(0.9, float("nan"))], "ai", ""),
+    ):
+        found = decide([voice(*one) for one in scores], 0.3, 0.8, threshold_voice=0.5)
+        assert (found.verdict, found.reason) == (verdict, reason)
 
 
 def test_score_is_the_median_so_that_odd_segments_accuse_nobody() -> None:

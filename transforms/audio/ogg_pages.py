@@ -75,7 +75,7 @@ def links(file: BinaryIO, check_deadline: Callable[[], None]) -> list[tuple[int,
             check_deadline()
         head = _header(file, place)
         if head is None:
-            again = _resync(file, place) if begins else None
+            again = _resync(file, place + 1) if begins else None
             if again is None:
                 break
             place = again

@@ -159,7 +159,7 @@ class PyAVReader:
                     kinds.add(frame_kind(stream.codec_context.name, memoryview(packet)))
                 if count > ENDLESS_PACKETS:
                     break
-        except av.FFmpegError as error:
+        except (av.FFmpegError, IndexError) as error:
             raise DamagedAudioError(f"can't be read through ({reason(error)})") from error
         if end <= self._start:
             raise EmptyAudioError("a sound track without packets")
@@ -221,7 +221,7 @@ class PyAVReader:
                 written += block.shape[1]
                 if filled >= wanted:
                     break
-        except (av.FFmpegError, ValueError, OSError) as error:
+        except (av.FFmpegError, ValueError, OSError, IndexError) as error:
             raise DamagedAudioError(f"FFmpeg at {start:.1f} s: {reason(error)}") from error
         if written < INTACT_FRACTION * filled:
             raise DamagedAudioError(f"at {start:.1f} s only {written / filled:.0%} decodes")

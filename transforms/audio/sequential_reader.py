@@ -34,7 +34,7 @@ def _next_packet(packets: Iterator[av.Packet]) -> av.Packet | None:
     """The next one; none at the end, or where the container is too damaged to go on."""
     try:
         return next(packets, None)
-    except av.FFmpegError:
+    except (av.FFmpegError, IndexError):  # of a stream that begins later PyAV loses count
         return None
 
 
@@ -139,7 +139,7 @@ class SequentialReader:
                 self._reached = block.end
                 if block.end > start:
                     self._held.append(block)
-        except (av.FFmpegError, ValueError, OSError) as error:
+        except (av.FFmpegError, ValueError, OSError, IndexError) as error:
             raise DamagedAudioError(f"FFmpeg at {start:.1f} s: {reason(error)}") from error
         wanted = round(seconds * self._rate)
         samples = np.zeros((self.info.channels, wanted), np.float32)

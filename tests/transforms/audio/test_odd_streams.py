@@ -139,3 +139,10 @@ def test_damage_stays_silent_and_the_rest_in_place(tmp_path: Path) -> None:
 def test_what_is_no_sound(content: bytes) -> None:
     with pytest.raises(AuditError):
         sequential(content)
+
+
+@pytest.mark.parametrize("tail", [b"OggS", b"OggS" + bytes(10), b"O" * 50])
+def test_a_page_that_is_cut_short_ends_the_search(tail: bytes) -> None:
+    content = ogg(0, 3, 44_100)
+    cut = content[: len(content) // 2] + tail
+    assert links(io.BytesIO(cut), lambda: None) == [(0, len(cut))]

@@ -16,6 +16,10 @@ from contextlib import contextmanager
 from typing import Any, BinaryIO
 
 import av
+import av.subtitles.codeccontext  # PyAV imports it where it meets a picture's or a text's track
+import av.subtitles.stream
+import av.subtitles.subtitle
+import av.video.codeccontext  # the same
 import numpy as np
 import soundfile
 from numpy.typing import NDArray
