@@ -38,6 +38,7 @@ def batch(part: int, parts: int, p_ai: list[float] | StageFailure, codec: str = 
             np.full(len(p_ai), np.nan, np.float32),
             np.zeros((len(p_ai), 0), np.float32),
             np.ones(len(p_ai), np.float32),
+            np.full(len(p_ai), np.nan, np.float32),
         )
     )
     return SegmentBatch(FACTS, codec, part, parts, starts, payload)
