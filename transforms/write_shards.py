@@ -6,6 +6,7 @@ row: a shard is done when it is there. Names follow from run and shard, so a run
 bundle writes the same files again, and nothing twice.
 """
 
+import hashlib
 import json
 import logging
 import os
@@ -47,12 +48,14 @@ class ShardCommit(NamedTuple):
       segments: rows of ``segments/``.
       repeated: 1 when it lay there before, by an attempt of this run whose worker was lost
         before the runner knew of it; else 0.
+      checksums: SHA-256 of each file and its name below the output.
     """
 
     tracks: int
     errors: int
     segments: int
     repeated: int
+    checksums: tuple[tuple[str, str], ...] = ()
 
 
 @dataclass(frozen=True)
@@ -128,7 +131,11 @@ class WriteShardsDoFn(beam.DoFn):
             write_bytes(table_file(options.folder, table, run.run_id, part), content)
         sizes = {table: len(found) for table, found in rows.items()}
         self._log(part, failed, sizes)
-        return ShardCommit(**sizes, repeated=repeated)
+        checksums = tuple(
+            (hashlib.sha256(content).hexdigest(), f"{table}/{table}-{run.run_id}-{part}.parquet")
+            for table, content in contents.items()
+        )
+        return ShardCommit(**sizes, repeated=repeated, checksums=checksums)
 
     def _log(self, shard: str, failed: list[ErrorRow], sizes: dict[str, int]) -> None:
         """One JSON object a line, so that logs can be searched by run and by track."""

@@ -31,6 +31,7 @@ class AuditOptions:
       manifests: addresses of the manifests.
       output: where results go.
       counts: address of the file that counts them.
+      checksums: address of the file that lists the checksums of what was written.
       roots: where tracks may lie.
       earlier: tables of earlier audits in the output, whose rows need not be audited again.
       shards: how many to cut the rows into.
@@ -44,6 +45,7 @@ class AuditOptions:
     manifests: tuple[str, ...]
     output: OutputOptions
     counts: str
+    checksums: str
     roots: AllowedRoots = field(default_factory=AllowedRoots)
     earlier: tuple[str, ...] = ()
     shards: int = 1
@@ -101,4 +103,4 @@ def build_audit(pipeline: beam.Pipeline, options: AuditOptions) -> None:
         "rows_in": read,
         "skipped": split.skipped,
         "commits": commits,
-    } | "CountRows" >> CountRows(options.counts)
+    } | "CountRows" >> CountRows(options.counts, options.checksums)

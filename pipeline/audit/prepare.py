@@ -26,10 +26,11 @@ from artifactnet.pipeline.audit.graph import AuditOptions
 from artifactnet.pipeline.audit.local_runner import LOCAL_RUNNERS, default_workers, shard_count
 from artifactnet.pipeline.audit.request import AuditRequest
 from artifactnet.pipeline.options import detector_address
-from artifactnet.pipeline.output.damage import damaged_files, without_damaged
+from artifactnet.pipeline.output.damage import all_damage, damaged_files, without_damaged
 from artifactnet.pipeline.output.folder import OutputError, check_name, check_output
 from artifactnet.pipeline.output.layout import (
     OutputFiles,
+    checksums_address,
     counts_address,
     listing_name,
     new_run_id,
@@ -123,6 +124,7 @@ def prepare(request: AuditRequest) -> Plan:
         manifests=manifests.addresses,
         output=OutputOptions(output, seen.layout, run, os.getpid() if local else 0),
         counts=counts_address(output, run_id),
+        checksums=checksums_address(output, run_id),
         roots=AllowedRoots(tuple(absolute(root) for root in request.allow_root)),
         earlier=() if request.overwrite else files.tables["tracks"] + files.tables["errors"],
         shards=shard_count(seen.rows, workers or REMOTE_WORKERS),
@@ -144,11 +146,13 @@ def _usable(files: OutputFiles, request: AuditRequest) -> OutputFiles:
     Raises:
       OutputError: tracks or errors are damaged, so that nobody knows what was audited.
     """
-    damaged = () if request.overwrite else damaged_files(files)
-    if not damaged:
+    if request.overwrite:
         return files
     if request.repair:
-        return without_damaged(files, damaged)
+        return without_damaged(files, tuple(all_damage(absolute(request.output), files)))
+    damaged = damaged_files(files)
+    if not damaged:
+        return files
     named = ", ".join(damaged[:3]) + (f" and {len(damaged) - 3} more" if damaged[3:] else "")
     remedy = "--repair audits its tracks again"
     if set(damaged) & {*files.tables["tracks"], *files.tables["errors"]}:

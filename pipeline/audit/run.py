@@ -26,6 +26,7 @@ from artifactnet.pipeline.audit.local_runner import (
 from artifactnet.pipeline.audit.prepare import Plan, prepare
 from artifactnet.pipeline.audit.request import AuditRequest, configuration
 from artifactnet.pipeline.output.compact import finish_swaps
+from artifactnet.pipeline.output.damage import forget_checksums
 from artifactnet.pipeline.output.folder import (
     check_output,
     clear_orphans,
@@ -108,6 +109,8 @@ def execute(plan: Plan) -> Executed:
       HandedOverError, AuditFailedError, AuditInterruptedError: see :func:`run_audit`.
     """
     clear_orphans(plan.files, plan.output)
+    if plan.request.repair:
+        forget_checksums(plan.output, plan.files)
     if plan.manifests.to_list:
         (listing,) = plan.manifests.addresses
         write_listing(plan.manifests.to_list, plan.request.catalogue, listing)

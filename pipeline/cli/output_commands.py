@@ -1,8 +1,9 @@
-"""Commands for those who run audits week after week: compact, diff.
+"""Commands for those who run audits week after week: compact, diff, verify.
 
 Enters: arguments. Leaves: ``COMMANDS``, which ``artifactnet`` takes; flags of Beam are passed on.
 """
 
+from pathlib import Path
 from typing import Annotated
 
 import typer
@@ -56,4 +57,23 @@ def diff(
     print_difference(run_a, run_b, as_json)
 
 
-COMMANDS = (compact, diff)
+def verify(
+    context: typer.Context,
+    output: Annotated[str, typer.Argument(help="Output of an audit.")],
+    sample: Annotated[int, typer.Option(min=0, help="Tracks to score again.")] = 0,
+    weights: Annotated[Path | None, typer.Option(help="Detector that scored them.")] = None,
+    model: Annotated[Path | None, typer.Option(help="ONNX file that did.")] = None,
+    as_json: AsJson = False,
+) -> None:
+    """Compare an output with the checksums that its runs recorded; score some tracks again."""
+    set_up_logging(False)
+    _open_storage(context)
+    from artifactnet.pipeline.output.verify import print_verified, run_verify
+    from artifactnet.transforms.storage.files import absolute
+    from artifactnet.transforms.storage.object_store import s3_access
+
+    found = run_verify(absolute(output), weights, model, sample, s3_access())
+    raise typer.Exit(print_verified(found, as_json))
+
+
+COMMANDS = (compact, diff, verify)

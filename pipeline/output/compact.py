@@ -6,6 +6,7 @@ which, and from there on the swap is carried through, by the next command if a k
 short.
 """
 
+import hashlib
 from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import NamedTuple
@@ -22,11 +23,14 @@ from artifactnet.pipeline.output.latest import (
 )
 from artifactnet.pipeline.output.layout import (
     RUNS,
+    SUMS,
     SWAP,
     OutputFiles,
+    checksums_address,
     new_run_id,
     pending_swaps,
 )
+from artifactnet.transforms.count_rows import checksum_lines
 from artifactnet.transforms.storage.files import (
     concat_tables,
     parquet_bytes,
@@ -101,15 +105,22 @@ def _write(
 ) -> tuple[Swap, int]:
     superseded = superseded_rows(state)
     new, dropped = [], 0
+    checksums: list[tuple[str, str]] = []
     for name in TABLES:
         merged = _merged(files.tables[name], name, superseded, rows_per_file)
         for number, (table, without) in enumerate(merged):
             target = table_file(state.output, name, run_id, f"c{number:05d}")
-            write_bytes(f"{target}.new", parquet_bytes(table))
+            content = parquet_bytes(table)
+            write_bytes(f"{target}.new", content)
             new.append(target)
+            digest = hashlib.sha256(content).hexdigest()
+            checksums.append((digest, f"{name}/{target.rpartition('/')[2]}"))
             dropped += without if name != "segments" else 0
+    sums = checksums_address(state.output, run_id)
+    write_bytes(f"{sums}.new", checksum_lines(checksums))
     old = [path for paths in files.tables.values() for path in paths]
-    return Swap(tuple(new), tuple(old)), dropped
+    old_sums = [note for note in files.notes if note.endswith(SUMS)]
+    return Swap((*new, sums), (*old, *old_sums)), dropped
 
 
 def compact(output: str, rows_per_file: int = ROWS_PER_FILE) -> Compacted:
@@ -130,4 +141,5 @@ def compact(output: str, rows_per_file: int = ROWS_PER_FILE) -> Compacted:
         swap, dropped = _write(state, files, run_id, rows_per_file)
         write_json(journal_address(output, run_id), swap._asdict())
         finish_swaps(output)
-    return Compacted(len(swap.old), len(swap.new), dropped)
+    before, after = (sum(not path.endswith(SUMS) for path in side) for side in (swap.old, swap.new))
+    return Compacted(before, after, dropped)

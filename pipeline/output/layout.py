@@ -34,7 +34,10 @@ RUNS = "runs"
 SWAP = ".compact.json"
 """What the journal of a swap is named by; see ``pipeline/output/compact.py``."""
 
-RUN_NOTE = re.compile(rf"{RUN_ID}(\.counts)?\.json")
+SUMS = ".sha256"
+"""Of the file that lists the checksums of a run's tables."""
+
+RUN_NOTE = re.compile(rf"{RUN_ID}((\.counts)?\.json|{re.escape(SUMS)})")
 
 
 STAMP = "%Y%m%dT%H%M%S"
@@ -68,6 +71,11 @@ def record_address(output: str, run_id: str) -> str:
 def counts_address(output: str, run_id: str) -> str:
     """Where the pipeline of one run writes what it counted."""
     return FileSystems.join(output, RUNS, f"{run_id}.counts.json")
+
+
+def checksums_address(output: str, run_id: str) -> str:
+    """Where the checksums of one run's tables lie, as ``sha256sum -c`` takes them."""
+    return FileSystems.join(output, RUNS, f"{run_id}{SUMS}")
 
 
 @dataclass(frozen=True)
