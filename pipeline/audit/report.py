@@ -114,7 +114,7 @@ def _number(value: float | None) -> str:
     return "" if value is None else f"{value:.3f}"
 
 
-def _printable(text: str) -> str:
+def printable(text: str) -> str:
     """Text of a manifest, without what a terminal would take for a command."""
     text = text if len(text) <= LONGEST_TEXT else text[:LONGEST_TEXT] + "..."
     return "".join(c if c.isprintable() else "\N{REPLACEMENT CHARACTER}" for c in text)
@@ -144,11 +144,11 @@ def print_verdicts(
             numbers.append(_number(line.drift))
         colour = COLOURS[line.verdict]
         table.add_row(
-            Text(_printable(line.track_id)),
+            Text(printable(line.track_id)),
             f"[{colour}]{line.verdict}[/]",
             *numbers,
             "" if line.segments is None else str(line.segments),
-            Text(_printable(line.note)),
+            Text(printable(line.note)),
         )
     console.print(table)
     if total > most:
@@ -193,7 +193,7 @@ def _print_record(record: RunRecord, folder: str) -> None:
     if record.left_out:
         total = sum(record.left_out.values())
         kinds = ", ".join(f"{count} {suffix}" for suffix, count in record.left_out.items())
-        console.print(f"{total} files left out, no audio by their name: {_printable(kinds)}")
+        console.print(f"{total} files left out, no audio by their name: {printable(kinds)}")
     console.print(f"{counts.rows_in} rows in {record.seconds:.0f} s ({rate:.1f} tracks/s)")
     console.print(f"Parquet: {folder}/{{tracks,segments,errors}}/*.parquet")
     console.print(f"Record:  {folder}/run.json")

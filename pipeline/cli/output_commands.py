@@ -1,4 +1,4 @@
-"""Commands for those who run audits week after week: compact, diff, verify.
+"""Commands for those who run audits week after week: compact, diff, list, verify.
 
 Enters: arguments. Leaves: ``COMMANDS``, which ``artifactnet`` takes; flags of Beam are passed on.
 """
@@ -76,4 +76,38 @@ def verify(
     raise typer.Exit(print_verified(found, as_json))
 
 
-COMMANDS = (compact, diff, verify)
+def list_(
+    context: typer.Context,
+    output: Annotated[str, typer.Argument(help="Output of an audit.")],
+    verdict: Annotated[
+        list[str] | None, typer.Option(help="Only ai, uncertain or real. Repeat.")
+    ] = None,
+    where: Annotated[
+        str, typer.Option(help="SQL on the columns of tracks/: \"label = 'X' AND p_ai > .9\".")
+    ] = "",
+    sort: Annotated[str, typer.Option(help="Column; of numbers the highest first.")] = "p_ai",
+    limit: Annotated[
+        int | None, typer.Option(min=0, help="Most rows; 0 for all.  [default: 100 in a table]")
+    ] = None,
+    as_csv: Annotated[bool, typer.Option("--csv", help="Print CSV, all columns.")] = False,
+    as_json: Annotated[bool, typer.Option("--json", help="Print JSON lines.")] = False,
+    as_m3u: Annotated[bool, typer.Option("--m3u", help="Print a playlist.")] = False,
+) -> None:
+    """List tracks of an output: the flagged ones, those of a label, a playlist to listen to."""
+    set_up_logging(False)
+    _open_storage(context)
+    from artifactnet.pipeline.output.listing import MOST_ROWS, Choice, Form, list_tracks
+    from artifactnet.transforms.storage.files import absolute
+
+    if as_csv + as_json + as_m3u > 1:
+        raise ValueError("--csv, --json and --m3u exclude each other")
+    wrong = set(verdict or ()) - {"ai", "uncertain", "real"}
+    if wrong:
+        raise ValueError(f"--verdict {sorted(wrong)[0]}: use ai, uncertain or real")
+    form = Form.CSV if as_csv else Form.JSON if as_json else Form.M3U if as_m3u else Form.TABLE
+    most = (MOST_ROWS if form is Form.TABLE else 0) if limit is None else limit
+    list_tracks(absolute(output), Choice(tuple(verdict or ()), where, sort, most), form)
+
+
+list_.__name__ = "list"
+COMMANDS = (compact, diff, list_, verify)
