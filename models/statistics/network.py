@@ -15,6 +15,10 @@ from torch import Tensor, nn
 
 LIMIT = 4.0
 """Standardised statistics are clipped here, so that none decides alone, however odd a file is."""
+NETWORKS, WIDTHS, LAYERS = range(1, 65), range(1, 4097), range(1, 9)
+"""What is believed of a file."""
+LARGEST = 1e12
+"""Of a tensor's numbers; beyond it a logit could be none."""
 PATH_POINTS = 16
 """Of the straight path from the centre to a segment along which gradients are averaged."""
 
@@ -160,9 +164,11 @@ class StatisticsNetwork(nn.Module):
         layers = sum(name.endswith("linear.weight") for name in tensors)
         try:
             networks, _, width = tensors["hidden.0.linear.weight"].shape
-            network = cls(
-                len(tensors["center"]), len(tensors["flagged"]), networks, width, layers
-            ).eval()
+            _require(networks in NETWORKS and width in WIDTHS and layers in LAYERS, "too large")
+            with torch.device("meta"):  # nothing is allocated before every shape is checked
+                network = cls(
+                    len(tensors["center"]), len(tensors["flagged"]), networks, width, layers
+                ).eval()
         except (KeyError, ValueError, TypeError, RuntimeError) as error:
             raise ValueError(f"statistics network: no usable first layer ({error})") from error
         expected = network.state_dict()
@@ -174,11 +180,13 @@ class StatisticsNetwork(nn.Module):
             _require(
                 tensor.is_floating_point() == want.is_floating_point(), f"{name} is {tensor.dtype}"
             )
-            _require(bool(torch.isfinite(tensor).all()), f"{name} must be finite")
+            within = not tensor.numel() or float(tensor.abs().max()) < LARGEST
+            _require(bool(torch.isfinite(tensor).all()) and within, f"{name} must be finite")
         _require(bool((tensors["scale"] > 0).all()), "scale must be positive")
         flagged, count = tensors["flagged"], len(tensors["center"])
         _require(bool(((flagged >= 0) & (flagged < count)).all()), "flagged is out of bounds")
-        network.load_state_dict({n: t.to(expected[n].dtype) for n, t in tensors.items()})
+        own = {name: tensor.to(expected[name].dtype) for name, tensor in tensors.items()}
+        network.load_state_dict(own, assign=True)
         return network
 
 

@@ -46,9 +46,13 @@ STAMP = "%Y%m%dT%H%M%S"
 def new_run_id(earlier: Iterable[str] = ()) -> str:
     """An id that sorts by time, and after all ``earlier`` ones whatever the clock says."""
     stamp = datetime.now(UTC).replace(tzinfo=None, microsecond=0)
-    if latest := max(earlier, default=""):
-        after = datetime.strptime(latest.partition("-")[0], STAMP) + timedelta(seconds=1)
-        stamp = max(stamp, after)
+    for latest in sorted(earlier, reverse=True):
+        try:
+            after = datetime.strptime(latest.partition("-")[0], STAMP)
+            stamp = max(stamp, after + timedelta(seconds=1))
+            break
+        except (ValueError, OverflowError):
+            continue  # a name that only looks like an id
     return f"{stamp:{STAMP}}-{uuid.uuid4().hex[:6]}"
 
 

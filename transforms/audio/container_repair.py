@@ -14,7 +14,8 @@ from typing import BinaryIO, NamedTuple
 ID3_HEADER = 10
 TAGGED = (b"RIFF", b"RF64", b"FORM", b"OggS", b"fLaC")
 """Containers that decoders look for at the first byte."""
-MOST_CHUNKS = 4096
+MOST_TAGS = 100
+MOST_CHUNKS = 100_000
 LONGEST_HEADER_CHUNK = 1 << 16
 """Bytes of a format chunk that are believed."""
 
@@ -90,7 +91,9 @@ def repaired(file: BinaryIO) -> BinaryIO:
 def _after_id3(file: BinaryIO, size: int) -> int:
     """Where a container begins behind ID3v2 tags; 0 where there is none."""
     begin = 0
-    while begin + ID3_HEADER < size:
+    for _ in range(MOST_TAGS):
+        if begin + ID3_HEADER >= size:
+            break
         file.seek(begin)
         head = file.read(ID3_HEADER)
         if head[:3] != b"ID3" or any(byte & 0x80 for byte in head[6:10]):
@@ -138,7 +141,7 @@ def _chunks(file: BinaryIO, size: int, order: str) -> Iterator[_Chunk]:
 
 
 def _one_sound_chunk(file: BinaryIO, size: int) -> tuple[Piece, ...]:
-    """The file's format and its longest sound; none where it is as it should be."""
+    """The file's format and its sound; none where it is as it should be."""
     file.seek(0)
     head = file.read(12)
     if head[:4] == b"RIFF" and head[8:] == b"WAVE":
@@ -151,7 +154,8 @@ def _one_sound_chunk(file: BinaryIO, size: int) -> tuple[Piece, ...]:
     sounds = [chunk for chunk in chunks if chunk.name == sound]
     if not sounds or (len(sounds) == 1 and all(chunk.regular for chunk in chunks)):
         return ()
-    longest = max(sounds, key=lambda chunk: chunk.size)
+    # Sound of an AIFF begins with a header of its own; chunks of WAV only follow each other.
+    kept = sounds if sound == b"data" else [max(sounds, key=lambda chunk: chunk.size)]
     header = b""
     for name in wanted:
         found = next((chunk for chunk in chunks if chunk.name == name), None)
@@ -160,7 +164,8 @@ def _one_sound_chunk(file: BinaryIO, size: int) -> tuple[Piece, ...]:
             content = file.read(found.size)
             header += name + struct.pack(order + "I", len(content)) + content
             header += b"\0" * (len(content) % 2)
-    header += sound + struct.pack(order + "I", longest.size)
-    total = min(4 + len(header) + longest.size, 0xFFFFFFFF)
+    length = sum(chunk.size for chunk in kept)
+    header += sound + struct.pack(order + "I", min(length, 0xFFFFFFFF))
+    total = min(4 + len(header) + length, 0xFFFFFFFF)
     header = head[:4] + struct.pack(order + "I", total) + head[8:] + header
-    return Piece(0, len(header), header), Piece(longest.offset, longest.size)
+    return Piece(0, len(header), header), *(Piece(one.offset, one.size) for one in kept)

@@ -37,6 +37,11 @@ MOST_JUNK = 1 << 20
 BUFFER = 1 << 20
 DECODER_DELAY = 529
 """Samples that a decoder of layer III is late by; a LAME tag doesn't count them."""
+SMALLEST = 24
+"""Bytes of a frame."""
+HOLE = 2**64 - 1
+"""In the table of places: a frame that was lost."""
+MOST_TAGS = 100
 PREROLL_FRAMES = 10
 """Decoded before a window: a frame borrows up to 511 bytes from those before it."""
 
@@ -100,8 +105,10 @@ class MpegReader:
           DamagedAudioError: its rate or channels change.
           DecodeLimitError: by ``check_deadline``.
         """
+        self.note = ""
         self._file, self._check_deadline = file, check_deadline
         self._window = _Window(file)
+        self._places = array("Q")
         self._file_size = file.seek(0, io.SEEK_END)
         begin = self._after_tags()
         head = self._window.at(begin, HEADER)
@@ -114,31 +121,60 @@ class MpegReader:
         kind = _kind_at(head)
         assert kind is not None, "_sync found a frame"
         self._samples, rate = kind.samples, kind.rate
+        self._promised = 0
         self._skip, padding, first = self._encoder_delay(first, kind)
-        self._places = array("Q")
+        self._holes: list[tuple[int, int]] = []
         self._find_frames(first, head)
         if not self._places:
             raise NotAudioError("MP3: no frames but a tag's")
+        self._fill_holes()
         self._mono = head[3] >> 6 == 3
         length = len(self._places) * self._samples - self._skip - padding
         self.info = AudioInfo("mp3", "mp3", rate, 1 if self._mono else 2, max(0, length) / rate)
         self._length = length
+        if self._promised > len(self._places) * 1.02:
+            whole = self._promised * self._samples / rate
+            self.note = f"{whole:.1f} s by its header, {length / rate:.1f} s are there (truncated)"
+        elif self._holes:
+            lost = sum(size for _, size in self._holes)
+            self.note = f"{lost} bytes between the frames are none (damaged)"
 
     def _after_tags(self) -> int:
-        """Where ID3v2 tags end."""
+        """Where the ID3v2 tags at the start end."""
         begin = 0
-        while True:
+        for _ in range(MOST_TAGS):
             head = self._window.at(begin, 10)
             if len(head) < 10 or head[:3] != b"ID3" or any(byte & 0x80 for byte in head[6:10]):
-                return begin
-            size = 0
-            for byte in head[6:10]:  # 7 bits each (ID3v2.4, section 6.2)
-                size = size << 7 | byte
-            begin += 10 + size + (10 if head[5] & 0x10 else 0)
+                break
+            begin = self._behind_tag(begin, head)
+        return begin
+
+    def _behind_tag(self, place: int, head: bytes) -> int:
+        """Behind the ID3v2 tag at ``place``; the next byte where there is none."""
+        head = self._window.at(place, 10) if head[:3] == b"ID3" else head
+        if len(head) < 10 or any(byte & 0x80 for byte in head[6:10]):
+            return place + 1
+        size = 0
+        for byte in head[6:10]:  # 7 bits each (ID3v2.4, section 6.2)
+            size = size << 7 | byte
+        return place + 10 + size + (10 if head[5] & 0x10 else 0)
+
+    def _fill_holes(self) -> None:
+        """Put places without sound where frames were lost, as far as a tag tells how many.
+
+        Without a tag nobody knows whether bytes were lost or others put between; players go on.
+        """
+        lost = self._promised - len(self._places)
+        total = sum(size for _, size in self._holes)
+        if lost <= 0 or not total:
+            return
+        for before, size in reversed(self._holes):
+            count = min(round(lost * size / total), size // SMALLEST + 1)
+            self._places[before:before] = array("Q", [HOLE] * count)
 
     def _sync(self, place: int) -> int | None:
         """Where the first of ``IN_A_ROW`` frames lies, from ``place`` on."""
-        end = min(place + MOST_JUNK, self._file_size)
+        end = min(place + MOST_JUNK, self._file_size) if not self._places else self._file_size
         steps = 0
         while place < end:
             block = self._window.at(place, 4096)
@@ -177,6 +213,8 @@ class MpegReader:
             if place < 0:
                 continue
             flags = int.from_bytes(frame[place + 4 : place + 8], "big")
+            if flags & 1:
+                self._promised = int.from_bytes(frame[place + 8 : place + 12], "big")
             tag = (
                 place
                 + 8
@@ -206,9 +244,11 @@ class MpegReader:
             head = at(place, HEADER)
             kind = frame_kind(head[1], head[2]) if head[0] == 0xFF else None
             if kind is None:
-                again = self._sync(place + 1)
+                again = self._sync(self._behind_tag(place, head))
                 if again is None:
                     return
+                if head[:3] != b"ID3":
+                    self._holes.append((len(self._places), again - place))
                 place = again
                 continue
             if not _same(head, like):
@@ -241,6 +281,8 @@ class MpegReader:
         for index in range(max(0, first - PREROLL_FRAMES), last + 1):
             self._check_deadline()
             place = self._places[index]
+            if place == HOLE:
+                continue
             head = self._window.at(place, HEADER)
             kind = _kind_at(head)
             assert kind is not None, "its place is in the table"

@@ -85,5 +85,7 @@ def links(file: BinaryIO, check_deadline: Callable[[], None]) -> list[tuple[int,
             begins.append(place)
         sound = not first
         place = _next(file, place, head)
+    if not begins:
+        return []
     size = file.seek(0, io.SEEK_END)
     return list(zip(begins, [*begins[1:], size], strict=True))

@@ -240,12 +240,15 @@ def mono_window(
     return np.clip(window, -1.0, 1.0)
 
 
-def deadline_check(seconds: float) -> Callable[[], None]:
-    """A function that raises DecodeLimitError once ``seconds`` of wall time have passed."""
+def deadline_check(seconds: float, waited: Callable[[], float] = lambda: 0.0) -> Callable[[], None]:
+    """A function that raises DecodeLimitError once ``seconds`` of wall time have passed.
+
+    What ``waited`` says was spent on waiting for storage doesn't count.
+    """
     end = time.monotonic() + seconds
 
     def check() -> None:
-        if time.monotonic() > end:
+        if time.monotonic() > end + waited():
             raise DecodeLimitError(f"decoding took longer than {seconds:g} s")
 
     return check
@@ -260,6 +263,7 @@ def decode_windows(
     limits: DecodeLimits,
     readers: tuple[OpenReader, ...],
     room: NDArray[np.float32] | None = None,
+    waited: Callable[[], float] = lambda: 0.0,
 ) -> DecodedAudio:
     """Decode the windows of one track with the first reader that reads all, else the most.
 
@@ -271,11 +275,12 @@ def decode_windows(
       limits: bounds on the cost.
       readers: tried in order.
       room: float32 ``[most windows, window_samples]`` to lay them into; memory of its own if none.
+      waited: seconds that were spent on waiting for storage so far.
 
     Raises:
       AuditError: one of its subclasses, from the last reader tried.
     """
-    check_deadline = deadline_check(limits.max_seconds)
+    check_deadline = deadline_check(limits.max_seconds, waited)
     best: Read | None = None
     promised = 0.0
     failure: AuditError | None = None
@@ -304,6 +309,10 @@ def decode_windows(
             # of readers that all refuse it, the last knows the most formats.
             if isinstance(failure, NotAudioError | None) or not isinstance(error, NotAudioError):
                 failure = error
+            continue
+        except (LookupError, ArithmeticError, TypeError, ValueError, RuntimeError) as error:
+            # What a reader of odd bytes did not foresee; the next one may know better.
+            failure = failure or DamagedAudioError(f"{type(error).__name__}: {error}")
             continue
         if best is None or len(read.audio.starts) > len(best.audio.starts):
             best = read
@@ -351,7 +360,8 @@ def read_windows(
     seconds = window_samples / sample_rate
     if info.duration < COMPLETE_FRACTION * seconds:
         raise TooShortError(f"{info.duration:.2f} s of sound; a segment needs {seconds:g} s")
-    notes = []
+    note = getattr(reader, "note", "")
+    notes = [note] if note else []
     planned = plan_windows(info.duration, seconds, segments)
     most = min(limits.max_segments, len(room) if room is not None else limits.max_segments)
     if len(planned) > most:

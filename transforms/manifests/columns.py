@@ -151,6 +151,8 @@ def resolve_uri(uri: str, manifest: str) -> str:
     Raises:
       ManifestRowError: a scheme that can't be read.
     """
+    if "\0" in unquote(uri):
+        raise ManifestRowError(f"uri {uri!r} has a zero byte in it")
     scheme, separator, rest = uri.partition("://")
     if separator:
         if scheme not in SCHEMES:

@@ -10,7 +10,7 @@ from collections.abc import Callable
 from typing import Any, BinaryIO, cast
 
 MARKS = {codecs.BOM_UTF16_LE: "utf-16-le", codecs.BOM_UTF16_BE: "utf-16-be"}
-LOOKED_AT = 64 << 10
+LOOKED_AT = 1 << 20
 """Bytes that tell how lines end."""
 
 
@@ -62,6 +62,6 @@ def as_utf8_lines(file: BinaryIO) -> BinaryIO:
             cast(io.RawIOBase, _Converted(begun, _from_utf16(encoding))), LOOKED_AT
         )
     head = begun.peek(LOOKED_AT)
-    if b"\r" in head and b"\n" not in head:
+    if b"\r" in head[:-1] and b"\n" not in head:
         return _buffered(_Converted(begun, lambda piece, _: piece.replace(b"\r", b"\n")))
     return begun

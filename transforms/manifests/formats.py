@@ -43,8 +43,8 @@ LONGEST_LINE = 16 << 20
 def manifest_format(address: str) -> ManifestFormat | None:
     """Format by file name (``.gz`` allowed on text), or ``None`` for no manifest."""
     path = PurePosixPath(address)
-    packed = path.suffix in UNPACKERS
-    found = SUFFIXES.get(PurePosixPath(path.stem).suffix if packed else path.suffix.lower())
+    packed = path.suffix.lower() in UNPACKERS
+    found = SUFFIXES.get(PurePosixPath(path.stem).suffix.lower() if packed else path.suffix.lower())
     return None if packed and found == "parquet" else found
 
 
@@ -66,7 +66,7 @@ def read_rows(address: str) -> Iterator[RawRow | ManifestRowError]:
         if kind == "parquet":
             yield from parquet_rows(open_parquet(source, address))
             return
-        unpack = UNPACKERS.get(PurePosixPath(address).suffix)
+        unpack = UNPACKERS.get(PurePosixPath(address).suffix.lower())
         raw: BinaryIO = io.BufferedReader(_Raw(source))
         try:
             file = as_utf8_lines(unpack(raw) if unpack else raw)

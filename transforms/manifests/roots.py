@@ -30,6 +30,14 @@ class AllowedRoots:
         """
         if not self.roots:
             return
+        try:
+            self._check(address)
+        except (ValueError, OSError) as error:
+            if isinstance(error, ManifestRowError):
+                raise
+            raise ManifestRowError(f"{address!r} can't be looked at ({error})") from error
+
+    def _check(self, address: str) -> None:
         scheme, separator, rest = address.partition("://")
         if separator:  # stores take names as they are, so "a/../b" is no way up
             place = f"{scheme}://{rest}"

@@ -82,7 +82,9 @@ def open_table(address: str) -> Iterator[pq.ParquetFile]:
     with open_raw(address) as file:
         try:
             yield pq.ParquetFile(file)
-        except pa.ArrowException as error:
+        except (pa.ArrowException, OSError) as error:
+            if isinstance(error, OSError) and "thrift" not in str(error).lower():
+                raise  # storage, not the file
             reason = str(error).splitlines()[0]
             raise ValueError(
                 f"{address} is damaged ({reason}): remove it, and its tracks are audited again"

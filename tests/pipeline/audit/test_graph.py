@@ -35,7 +35,11 @@ FUSED = (
 def audit_proto(tmp_path: Path, tiny_weights: Path):
     output = OutputOptions(str(tmp_path), ManifestLayout(), RunFacts("run", "id", "c", 0.5))
     options = AuditOptions(
-        ("m.jsonl",), output, f"{tmp_path}/counts.json", detector=DetectorOptions(tiny_weights)
+        ("m.jsonl",),
+        output,
+        f"{tmp_path}/counts.json",
+        f"{tmp_path}/sums",
+        detector=DetectorOptions(tiny_weights),
     )
     pipeline = beam.Pipeline("FnApiRunner")
     build_audit(pipeline, options)

@@ -48,6 +48,36 @@ def test_junk_between_frames_is_skipped(tmp_path: Path) -> None:
     assert len(opened(broken).read(7.0, 1.9)) == round(1.9 * 44_100)
 
 
+def test_lost_frames_leave_a_hole_where_a_tag_tells_of_them(tmp_path: Path) -> None:
+    content = bytearray(mp3(tmp_path / "a.mp3", 30.0))
+    whole = opened(bytes(content))
+    begin, end = whole._places[400], whole._places[500]
+    wanted = whole.read(20.0, 1.0)
+    content[begin + 2 : end] = bytes(end - begin - 2)
+    holed = opened(bytes(content))
+    assert holed.info.duration == pytest.approx(30.0, abs=0.06)
+    assert "damaged" in holed.note
+    found = holed.read(20.0, 1.0)
+    lag = int(np.argmax(np.correlate(wanted[:, 0], found[:, 0], "full"))) - len(found) + 1
+    assert abs(lag) <= 2 * 1152
+    with pytest.raises(DamagedAudioError, match="decodes"):
+        holed.read(11.0, 1.5)
+
+
+def test_what_was_cut_off_is_told(tmp_path: Path) -> None:
+    content = mp3(tmp_path / "a.mp3", 30.0)
+    cut = opened(content[: len(content) // 2])
+    assert cut.note.startswith("30.0 s by its header, 1")
+
+
+def test_a_picture_between_two_files_is_passed_over(tmp_path: Path) -> None:
+    content = mp3(tmp_path / "a.mp3", 5.0)
+    size = 3 << 20
+    tag = b"ID3\x03\0\0" + bytes((size >> 21 & 127, size >> 14 & 127, size >> 7 & 127, size & 127))
+    both = content + tag + bytes(size) + content
+    assert opened(both).info.duration == pytest.approx(10.0, abs=0.2)
+
+
 def test_a_lost_stretch_stays_silent_or_is_damage(tmp_path: Path) -> None:
     content = bytearray(mp3(tmp_path / "a.mp3", 9.0))
     reader = opened(bytes(content))

@@ -146,3 +146,9 @@ def test_a_page_that_is_cut_short_ends_the_search(tail: bytes) -> None:
     content = ogg(0, 3, 44_100)
     cut = content[: len(content) // 2] + tail
     assert links(io.BytesIO(cut), lambda: None) == [(0, len(cut))]
+
+
+def test_an_ogg_that_was_joined_late_is_no_failure_of_ours() -> None:
+    content = bytearray(ogg(0, 3, 44_100))
+    content[5] = 0  # not the first page any more
+    assert links(io.BytesIO(bytes(content)), lambda: None) == []

@@ -1,9 +1,10 @@
 """What a decoder process may not do, once it has loaded its libraries.
 
-No file and no socket can be opened: every descriptor that the limit allows is taken, but for one
-slot that the next track's file comes into. Nothing can be written beyond a file's end, memory and
-processor time are bounded, and a crash leaves no core dump. These are limits of POSIX, which need
-no privilege and no library; where one is missing (Windows), the rest holds.
+No library that goes astray opens a file or a socket: every descriptor that the limit allows is
+taken, but for one slot that the next track's file comes into. Memory and processor time are
+bounded, nothing grows a file, and a crash leaves no core dump. These are limits of POSIX, which
+need no privilege and no library; where one is missing (Windows), the rest holds. They hold against
+accidents, not against somebody's code: that could close a descriptor and open another.
 """
 
 import os
@@ -45,17 +46,23 @@ def confine(memory_bytes: int) -> None:
     """
     if resource is None:
         return
-    resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
-    resource.setrlimit(resource.RLIMIT_FSIZE, (0, 0))
+    _lower(resource.RLIMIT_CORE, 0)
+    _lower(resource.RLIMIT_FSIZE, 0)
     mapped = address_space()
     if mapped:
-        limit = mapped + memory_bytes
-        resource.setrlimit(resource.RLIMIT_AS, (limit, limit))
+        _lower(resource.RLIMIT_AS, mapped + memory_bytes)
     top = 1 + max(one for one in range(MOST_INHERITED) if _is_open(one))
     for descriptor in range(top):
         if not _is_open(descriptor):
             os.dup2(0, descriptor)
-    resource.setrlimit(resource.RLIMIT_NOFILE, (top + 1, top + 1))
+    _lower(resource.RLIMIT_NOFILE, top + 1)
+
+
+def _lower(limit: int, value: int) -> None:
+    """Set a limit for good; one that is lower already stays."""
+    _, most = resource.getrlimit(limit)
+    value = value if most == resource.RLIM_INFINITY else min(value, most)
+    resource.setrlimit(limit, (value, value))
 
 
 def bound_processor_time(seconds: float) -> None:
@@ -64,4 +71,6 @@ def bound_processor_time(seconds: float) -> None:
         return
     used = sum(resource.getrusage(resource.RUSAGE_SELF)[:2])
     _, most = resource.getrlimit(resource.RLIMIT_CPU)
-    resource.setrlimit(resource.RLIMIT_CPU, (int(used + seconds) + PROCESSOR_GRACE, most))
+    soon = int(used + seconds) + PROCESSOR_GRACE
+    soon = soon if most == resource.RLIM_INFINITY else min(soon, most)
+    resource.setrlimit(resource.RLIMIT_CPU, (soon, most))

@@ -19,8 +19,13 @@ import threading
 import time
 from collections.abc import Callable
 from dataclasses import asdict, dataclass
-from functools import cache
+from functools import lru_cache
 from typing import Any, BinaryIO
+
+try:
+    import fcntl
+except ImportError:  # Windows has none, nor memfd_create
+    fcntl = None  # type: ignore[assignment]
 
 import numpy as np
 from numpy.typing import NDArray
@@ -88,28 +93,32 @@ class DecoderProcess:
         Raises:
           DecoderStartError: it did not.
         """
-        self._memory = _shared_file()
-        os.ftruncate(self._memory, SHARED_BYTES)
+        self._memory = shared_file(SHARED_BYTES)
         self._mapped = mmap.mmap(self._memory, SHARED_BYTES)
         self._channel, theirs = socket.socketpair()
+        self._process: subprocess.Popen | None = None
         self.jobs = 0
         self.closed = False
-        with theirs:
-            handle = theirs.fileno()
-            self._process = subprocess.Popen(  # noqa: S603 (our own module)
-                (*options.command, str(handle), str(self._memory), str(options.memory_bytes)),
-                pass_fds=(handle, self._memory),
-                stdin=subprocess.DEVNULL,
-                stdout=subprocess.DEVNULL,
-            )
-        self._memory_bytes = options.memory_bytes
-        self._channel.settimeout(START_SECONDS)
         try:
-            receive(self._channel)
+            with theirs:
+                handle = theirs.fileno()
+                self._process = subprocess.Popen(  # noqa: S603 (our own module)
+                    (*options.command, str(handle), str(self._memory), str(options.memory_bytes)),
+                    pass_fds=(handle, self._memory),
+                    stdin=subprocess.DEVNULL,
+                    stdout=subprocess.DEVNULL,
+                    env={name: value for name, value in os.environ.items() if _is_harmless(name)},
+                    start_new_session=True,  # Ctrl-C is the worker's to answer
+                )
+            receive(self._channel, time.monotonic() + START_SECONDS)
         except (ProtocolError, OSError) as error:
-            how = self._ended()
+            how = self._ended() if self._process else str(error)
             self.close()
             raise DecoderStartError(f"the decoder process did not start ({how})") from error
+        except BaseException:
+            self.close()
+            raise
+        self._memory_bytes = options.memory_bytes
 
     def job(self, message: dict[str, Any], file: BinaryIO | None, seconds: float) -> dict[str, Any]:
         """Have it do one job.
@@ -124,33 +133,37 @@ class DecoderProcess:
           _ProcessDiedError: it crashed, or fell out of step.
         """
         self.jobs += 1
+        answered = False
         end = time.monotonic() + seconds + GRACE_SECONDS
         try:
             self._channel.settimeout(GRACE_SECONDS + seconds)
-            if file is not None and _is_local(file):
+            local = file is not None and _is_local(file)
+            if local and file is not None:
                 socket.send_fds(self._channel, [b"\0"], [file.fileno()])
             else:
                 self._channel.sendall(b"\0")
             send(self._channel, message | {"seconds": seconds})
-            while True:
-                self._channel.settimeout(max(end - time.monotonic(), 1e-3))
-                answer = receive(self._channel)
-                if "read" not in answer:
-                    return self._result(answer)
-                self._hand_over(file, answer["read"])
+            while "read" in (answer := receive(self._channel, end)):
+                began = time.monotonic()
+                self._hand_over(None if local else file, answer["read"], end)
+                end += time.monotonic() - began  # how slow a store is says nothing of the file
+            answered = True
+            return self._result(answer)
         except TimeoutError as error:
-            self.close()
             raise DecodeLimitError(
                 f"the decoder was stopped after {seconds + GRACE_SECONDS:.0f} s on this file"
             ) from error
+        except AuditError:
+            answered = True  # it was told that the file can't be read, and has said so
+            raise
         except (ProtocolError, OSError, KeyError, TypeError, ValueError) as error:
-            if isinstance(error, AuditError):
-                raise
-            how = self._ended()
-            self.close()
-            raise _ProcessDiedError(how) from error
+            raise _ProcessDiedError(self._ended()) from error
+        finally:
+            # Whatever else ends a job, Ctrl-C for one, leaves an answer that must reach nobody.
+            if not answered:
+                self.close()
 
-    def _hand_over(self, file: BinaryIO | None, piece: Any) -> None:
+    def _hand_over(self, file: BinaryIO | None, piece: Any, end: float) -> None:
         offset, size = (int(number) for number in piece)
         if file is None or offset < 0 or not 0 < size <= LONGEST_PIECE:
             raise ProtocolError("asked for what is no piece of the file")
@@ -160,7 +173,7 @@ class DecoderProcess:
         except Exception as error:
             # The decoder is told, ends its job and stays in step; what storage said is the error.
             send(self._channel, {"bytes": -1})
-            while "read" in receive(self._channel):
+            while "read" in receive(self._channel, end):
                 send(self._channel, {"bytes": -1})
             if isinstance(error, AuditError):
                 raise
@@ -182,6 +195,7 @@ class DecoderProcess:
 
     def _ended(self) -> str:
         """How the process ended, as a person says it; it is killed if it has not."""
+        assert self._process is not None, "it was started"
         try:
             code = self._process.wait(1.0)
         except subprocess.TimeoutExpired:
@@ -201,9 +215,8 @@ class DecoderProcess:
 
     def give_back(self, used_bytes: int) -> None:
         """Free shared memory beyond what a usual track needs."""
-        if used_bytes > KEPT_BYTES:
-            os.ftruncate(self._memory, 0)
-            os.ftruncate(self._memory, SHARED_BYTES)
+        if used_bytes > KEPT_BYTES and hasattr(mmap, "MADV_REMOVE"):
+            self._mapped.madvise(mmap.MADV_REMOVE)
 
     def close(self) -> None:
         """End the process."""
@@ -211,22 +224,44 @@ class DecoderProcess:
             return
         self.closed = True
         self._channel.close()  # it ends by itself, unless it spins
-        try:
-            self._process.wait(0.2)
-        except subprocess.TimeoutExpired:
-            self._process.kill()
-            self._process.wait()
+        if self._process is not None:
+            try:
+                self._process.wait(0.2)
+            except subprocess.TimeoutExpired:
+                self._process.kill()
+                self._process.wait()
         os.close(self._memory)
+
+    def leave(self) -> None:
+        """Let go of what a fork made this process hold of another one's decoder."""
+        self.closed = True
+        self._channel.close()
+        os.close(self._memory)
+
+
+KEPT_NAMES = ("PATH", "HOME", "LANG", "TMPDIR", "VIRTUAL_ENV", "SYSTEMROOT", "OMP_NUM_THREADS")
+KEPT_PREFIXES = ("PYTHON", "LD_", "DYLD_", "LC_", "CONDA_")
+
+
+def _is_harmless(name: str) -> bool:
+    """Whether a decoder may see a variable: what Python needs to start, and no credentials."""
+    return name in KEPT_NAMES or name.startswith(KEPT_PREFIXES)
 
 
 def _is_local(file: BinaryIO) -> bool:
     return isinstance(file, io.BufferedReader) and isinstance(file.raw, io.FileIO)
 
 
-def _shared_file() -> int:
+def shared_file(size: int) -> int:
+    """Descriptor of memory that two processes can map; neither can make it shorter."""
     if hasattr(os, "memfd_create"):
-        return os.memfd_create("artifactnet-windows")
+        memory = os.memfd_create("artifactnet-windows", os.MFD_CLOEXEC | os.MFD_ALLOW_SEALING)
+        os.ftruncate(memory, size)
+        seals = fcntl.F_SEAL_SHRINK | fcntl.F_SEAL_GROW | fcntl.F_SEAL_SEAL
+        fcntl.fcntl(memory, fcntl.F_ADD_SEALS, seals)
+        return memory
     with tempfile.TemporaryFile() as file:
+        os.ftruncate(file.fileno(), size)
         return os.dup(file.fileno())
 
 
@@ -238,6 +273,7 @@ class DecoderPool:
         self._idle: queue.LifoQueue[DecoderProcess] = queue.LifoQueue()
         self._all: set[DecoderProcess] = set()
         self._lock = threading.Lock()
+        self._owner = os.getpid()
 
     def _borrow(self) -> DecoderProcess:
         try:
@@ -356,17 +392,37 @@ class DecoderPool:
         except (DecoderCrashError, DecodeLimitError) as error:
             raise CodecError(f"{spec}: {error}") from error
 
+    def leave(self) -> None:
+        """Let go of the processes of the one that this process was forked from."""
+        for process in self._all:
+            if not process.closed:
+                process.leave()
+        self._all.clear()
+
     def close(self) -> None:
         """End all processes."""
+        if os.getpid() != self._owner:
+            return
         with self._lock:
             everyone, self._all = self._all, set()
         for process in everyone:
             process.close()
 
 
-@cache
+@lru_cache
 def decoder_pool() -> DecoderPool:
     """The pool of this worker."""
     pool = DecoderPool()
     atexit.register(pool.close)
     return pool
+
+
+def _after_fork() -> None:
+    """Two processes that use one decoder would get each other's sound."""
+    if decoder_pool.cache_info().currsize:
+        decoder_pool().leave()
+        decoder_pool.cache_clear()
+
+
+if hasattr(os, "register_at_fork"):
+    os.register_at_fork(after_in_child=_after_fork)

@@ -11,6 +11,7 @@ import os
 import signal
 import socket
 import sys
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any, BinaryIO
@@ -54,6 +55,7 @@ class AskedFile(io.RawIOBase):
     def __init__(self, channel: socket.socket, size: int) -> None:
         super().__init__()
         self._channel, self._size, self._position = channel, size, 0
+        self.waited = 0.0
 
     def readable(self) -> bool:
         """It is."""
@@ -82,16 +84,19 @@ class AskedFile(io.RawIOBase):
         wanted = min(len(buffer), self._size - self._position, LONGEST_PIECE)
         if wanted <= 0:
             return 0
+        began = time.monotonic()
         send(self._channel, {"read": [self._position, wanted]})
         count = receive(self._channel)["bytes"]
         if count < 0:
             raise OSError("the worker could not read the file")
         buffer[:count] = receive_bytes(self._channel, count)
+        self.waited += time.monotonic() - began
         self._position += count
         return count
 
 
 def _decode(job: dict[str, Any], file: BinaryIO, shared: NDArray[np.float32]) -> dict[str, Any]:
+    asked = getattr(file, "raw", None)
     samples = job["window_samples"]
     audio = decode_windows(
         file,
@@ -101,6 +106,7 @@ def _decode(job: dict[str, Any], file: BinaryIO, shared: NDArray[np.float32]) ->
         limits=DecodeLimits(**job["limits"]),
         readers=READERS,
         room=shared[: len(shared) // samples * samples].reshape(-1, samples),
+        waited=(lambda: asked.waited) if isinstance(asked, AskedFile) else lambda: 0.0,
     )
     return {
         "info": audio.info,
@@ -189,6 +195,7 @@ def main() -> None:
     handle, memory, limit = (int(argument) for argument in sys.argv[1:4])
     channel = socket.socket(fileno=handle)
     mapped = mmap.mmap(memory, SHARED_BYTES)
+    os.close(memory)
     shared = np.frombuffer(mapped, np.float32)
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is the worker's to answer
     _load_libraries()

@@ -14,6 +14,7 @@ size]}``, answered by ``{"bytes": count}`` and the bytes. It ends with ``{"done"
 import json
 import socket
 import struct
+import time
 from typing import Any
 
 LONGEST_MESSAGE = 4 << 20
@@ -36,18 +37,22 @@ def send(channel: socket.socket, message: dict[str, Any], payload: bytes = b"") 
     channel.sendall(_LENGTH.pack(len(text)) + text + payload)
 
 
-def receive(channel: socket.socket) -> dict[str, Any]:
+def receive(channel: socket.socket, end: float | None = None) -> dict[str, Any]:
     """The next message.
+
+    Args:
+      channel: to read from.
+      end: by the monotonic clock, until when the whole message must be there; ``None`` for ever.
 
     Raises:
       ProtocolError: the other side closed, or sent something else.
-      TimeoutError: by the socket's own limit.
+      TimeoutError: it is not there by then.
     """
-    (length,) = _LENGTH.unpack(receive_bytes(channel, _LENGTH.size))
+    (length,) = _LENGTH.unpack(receive_bytes(channel, _LENGTH.size, end))
     if length > LONGEST_MESSAGE:
         raise ProtocolError(f"a message of {length} bytes")
     try:
-        message = json.loads(receive_bytes(channel, length))
+        message = json.loads(receive_bytes(channel, length, end))
     except ValueError as error:
         raise ProtocolError("a message that is no JSON") from error
     if not isinstance(message, dict):
@@ -55,15 +60,21 @@ def receive(channel: socket.socket) -> dict[str, Any]:
     return message
 
 
-def receive_bytes(channel: socket.socket, count: int) -> bytes:
+def receive_bytes(channel: socket.socket, count: int, end: float | None = None) -> bytes:
     """Exactly ``count`` bytes.
 
     Raises:
       ProtocolError: the other side closed before.
+      TimeoutError: they are not there by ``end``.
     """
     content = bytearray(count)
     view = memoryview(content)
     while view:
+        if end is not None:
+            left = end - time.monotonic()
+            if left <= 0:
+                raise TimeoutError
+            channel.settimeout(left)
         got = channel.recv_into(view)
         if not got:
             raise ProtocolError("closed")
