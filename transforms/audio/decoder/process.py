@@ -194,6 +194,7 @@ def main() -> None:
     """Load, confine, and serve the worker that started this process."""
     handle, memory, limit = (int(argument) for argument in sys.argv[1:4])
     channel = socket.socket(fileno=handle)
+    channel.setblocking(True)  # it isn't where something in the worker set a default time-out
     mapped = mmap.mmap(memory, SHARED_BYTES)
     os.close(memory)
     shared = np.frombuffer(mapped, np.float32)

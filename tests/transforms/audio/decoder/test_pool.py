@@ -3,6 +3,7 @@
 import io
 import multiprocessing
 import os
+import socket
 import sys
 import threading
 import time
@@ -177,6 +178,17 @@ def test_forked_processes_have_decoders_of_their_own(wav) -> None:
     with multiprocessing.get_context("fork").Pool(2) as workers:
         assert workers.map(durations, [paths] * 4, chunksize=1) == [[9.0, 5.0] * 3] * 4
     assert durations(paths) == [9.0, 5.0] * 3
+
+
+def test_a_default_time_out_of_the_worker_changes_nothing(wav) -> None:
+    socket.setdefaulttimeout(5.0)  # as clients of object stores do
+    try:
+        pool = DecoderPool()
+        found = decode(pool, io.BytesIO(wav("a.wav", 5.0).read_bytes()))
+        pool.close()
+    finally:
+        socket.setdefaulttimeout(None)
+    assert len(found.starts) == 2
 
 
 def test_slow_storage_is_not_the_files_fault(pool: DecoderPool, wav) -> None:
