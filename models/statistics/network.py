@@ -19,7 +19,7 @@ NETWORKS, WIDTHS, LAYERS = range(1, 65), range(1, 4097), range(1, 9)
 """What is believed of a file."""
 LARGEST = 1e12
 """Of a tensor's numbers; beyond it a logit could be none."""
-PATH_POINTS = 16
+PATH_POINTS = 32
 """Of the straight path from the centre to a segment along which gradients are averaged."""
 
 

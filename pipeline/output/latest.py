@@ -18,6 +18,7 @@ from artifactnet.pipeline.output.layout import (
     RECORD,
     RUN_ID,
     RUNS,
+    OutputFiles,
     output_files,
     pending_swaps,
     record_address,
@@ -78,6 +79,22 @@ def _read(paths: tuple[str, ...], name: str, columns: tuple[str, ...]) -> pa.Tab
     return table.append_column("key", pa.array(table_keys(table, name), pa.string()))
 
 
+def whole_output(output: str) -> OutputFiles:
+    """Files of an output that can be read as one.
+
+    Raises:
+      ValueError: no audit is there, or compacting was cut short.
+    """
+    files = output_files(output)
+    if not files.holds_audit:
+        raise ValueError(f"{output}: no audit is there")
+    if pending_swaps(output):
+        raise ValueError(
+            f"{output}: compacting was cut short; artifactnet compact {output} carries it through"
+        )
+    return files
+
+
 def read_state(address: str) -> OutputState:
     """Read the results as they were after a run.
 
@@ -85,13 +102,7 @@ def read_state(address: str) -> OutputState:
       ValueError: no audit is there.
     """
     output, run_id = split_run(address)
-    files = output_files(output)
-    if not files.holds_audit:
-        raise ValueError(f"{address}: no audit is there")
-    if pending_swaps(output):
-        raise ValueError(
-            f"{output}: compacting was cut short; artifactnet compact {output} carries it through"
-        )
+    files = whole_output(output)
     if run_id and not FileSystems.exists(record_address(output, run_id)):
         known = sorted(n.rpartition("/")[2] for n in files.notes if n.endswith(".json"))
         runs = ", ".join(name for name in known if RECORD_NAME.fullmatch(name)) or "none"

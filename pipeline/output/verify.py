@@ -13,9 +13,8 @@ from apache_beam.io.filesystems import FileSystems
 
 from artifactnet.pipeline.audit.score import score_rows
 from artifactnet.pipeline.output.damage import all_damage, recorded_checksums
-from artifactnet.pipeline.output.folder import check_output
-from artifactnet.pipeline.output.latest import read_state
-from artifactnet.pipeline.output.layout import RECORD, pending_swaps
+from artifactnet.pipeline.output.latest import read_state, whole_output
+from artifactnet.pipeline.output.layout import RECORD
 from artifactnet.transforms.audio.codec_spec import CodecSpec
 from artifactnet.transforms.decode import DecodeOptions
 from artifactnet.transforms.detector.detector import AnyDetector
@@ -60,15 +59,8 @@ def verify_files(output: str) -> Verified:
 
     Raises:
       ValueError: no audit is there, or compacting was cut short.
-      OutputError: it can't be used.
     """
-    files = check_output(output)
-    if not files.holds_audit:
-        raise ValueError(f"{output}: no audit is there")
-    if pending_swaps(output):
-        raise ValueError(
-            f"{output}: compacting was cut short; artifactnet compact {output} carries it through"
-        )
+    files = whole_output(output)
     tables = {path for paths in files.tables.values() for path in paths}
     recorded = recorded_checksums(output, files).keys()
     damaged = tuple(f"{path}: {what}" for path, what in all_damage(output, files).items())

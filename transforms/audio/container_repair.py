@@ -11,6 +11,8 @@ import struct
 from collections.abc import Iterator
 from typing import BinaryIO, NamedTuple
 
+from artifactnet.transforms.storage.sized_file import SizedFile
+
 ID3_HEADER = 10
 TAGGED = (b"RIFF", b"RF64", b"FORM", b"OggS", b"fLaC")
 """Containers that decoders look for at the first byte."""
@@ -28,31 +30,12 @@ class Piece(NamedTuple):
     content: bytes | None = None
 
 
-class SplicedFile(io.RawIOBase):
+class SplicedFile(SizedFile):
     """Pieces of a file, one after the other."""
 
     def __init__(self, file: BinaryIO, pieces: tuple[Piece, ...]) -> None:
-        super().__init__()
-        self._file, self._pieces, self._position = file, pieces, 0
-        self._size = sum(piece.size for piece in pieces)
-
-    def readable(self) -> bool:
-        """It is."""
-        return True
-
-    def seekable(self) -> bool:
-        """It is."""
-        return True
-
-    def tell(self) -> int:
-        """Position in bytes."""
-        return self._position
-
-    def seek(self, offset: int, whence: int = io.SEEK_SET) -> int:
-        """Move."""
-        base = {io.SEEK_SET: 0, io.SEEK_CUR: self._position, io.SEEK_END: self._size}[whence]
-        self._position = max(0, base + offset)
-        return self._position
+        super().__init__(sum(piece.size for piece in pieces))
+        self._file, self._pieces = file, pieces
 
     def readinto(self, buffer) -> int:  # type: ignore[no-untyped-def]
         """Fill ``buffer`` from the position on; fewer bytes at a piece's end."""

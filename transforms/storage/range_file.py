@@ -5,13 +5,13 @@ demand and kept by fsspec's block cache; once most of the object has been asked 
 pieces, the rest comes in one stream into a temporary file, which is bounded by the limit on size.
 """
 
-import io
 import tempfile
 from typing import BinaryIO
 
 from fsspec.caching import BlockCache
 
 from artifactnet.transforms.storage.object_store import ObjectStore, with_retries
+from artifactnet.transforms.storage.sized_file import SizedFile
 
 BLOCK = 128 << 10
 LARGE = 16 << 20
@@ -26,7 +26,7 @@ MEMORY_BYTES = 64 << 20
 """A whole object up to this size stays in memory."""
 
 
-class RangeFile(io.RawIOBase):
+class RangeFile(SizedFile):
     """Reads ``bucket/name`` of ``store``, ``size`` bytes long.
 
     Attributes:
@@ -36,9 +36,8 @@ class RangeFile(io.RawIOBase):
     """
 
     def __init__(self, store: ObjectStore, bucket: str, name: str, size: int) -> None:
-        super().__init__()
-        self._store, self._bucket, self._name, self.size = store, bucket, name, size
-        self._position = 0
+        super().__init__(size)
+        self._store, self._bucket, self._name = store, bucket, name
         self._block = BLOCK if size < LARGE else 2 * BLOCK
         self._blocks: set[int] = set()
         self._in_a_row = 0
@@ -46,24 +45,6 @@ class RangeFile(io.RawIOBase):
         self._whole: BinaryIO | None = None
         self.fetched = 0
         self.requests = 0
-
-    def readable(self) -> bool:
-        """It is."""
-        return True
-
-    def seekable(self) -> bool:
-        """It is."""
-        return True
-
-    def tell(self) -> int:
-        """Position in bytes."""
-        return self._position
-
-    def seek(self, offset: int, whence: int = io.SEEK_SET) -> int:
-        """Move; nothing is fetched."""
-        base = {io.SEEK_SET: 0, io.SEEK_CUR: self._position, io.SEEK_END: self.size}[whence]
-        self._position = max(0, base + offset)
-        return self._position
 
     def _request(self, start: int, end: int) -> bytes:
         content = with_retries(lambda: self._read_all(start, end))

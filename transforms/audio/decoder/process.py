@@ -43,37 +43,20 @@ from artifactnet.transforms.audio.sequential_reader import SequentialReader
 from artifactnet.transforms.audio.soundfile_reader import SoundfileReader
 from artifactnet.transforms.audio.windows import DecodeLimits, decode_windows
 from artifactnet.transforms.elements.errors import AuditError
+from artifactnet.transforms.storage.sized_file import SizedFile
 
 READERS = (ChainedReader, MpegReader, SoundfileReader, PyAVReader, SequentialReader)
 PIECE = 64 << 10
 """Bytes that are asked for at once; a store's file fetches blocks behind it."""
 
 
-class AskedFile(io.RawIOBase):
+class AskedFile(SizedFile):
     """A file that lies with the worker, who hands over the pieces that are asked for."""
 
     def __init__(self, channel: socket.socket, size: int) -> None:
-        super().__init__()
-        self._channel, self._size, self._position = channel, size, 0
+        super().__init__(size)
+        self._channel = channel
         self.waited = 0.0
-
-    def readable(self) -> bool:
-        """It is."""
-        return True
-
-    def seekable(self) -> bool:
-        """It is."""
-        return True
-
-    def tell(self) -> int:
-        """Position in bytes."""
-        return self._position
-
-    def seek(self, offset: int, whence: int = io.SEEK_SET) -> int:
-        """Move; nothing is asked for."""
-        base = {io.SEEK_SET: 0, io.SEEK_CUR: self._position, io.SEEK_END: self._size}[whence]
-        self._position = max(0, base + offset)
-        return self._position
 
     def readinto(self, buffer) -> int:  # type: ignore[no-untyped-def]
         """Fill ``buffer`` from the position on.
@@ -81,7 +64,7 @@ class AskedFile(io.RawIOBase):
         Raises:
           OSError: the worker could not read, and knows why.
         """
-        wanted = min(len(buffer), self._size - self._position, LONGEST_PIECE)
+        wanted = min(len(buffer), self.size - self._position, LONGEST_PIECE)
         if wanted <= 0:
             return 0
         began = time.monotonic()
