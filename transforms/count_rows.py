@@ -7,6 +7,7 @@ collections hold every element once, so these numbers are exact on every engine.
 
 import json
 from collections.abc import Iterable
+from typing import Any
 
 import apache_beam as beam
 from apache_beam.typehints.decorators import no_annotations
@@ -14,6 +15,8 @@ from apache_beam.typehints.decorators import no_annotations
 from artifactnet.transforms.elements.stage import StageMetrics
 from artifactnet.transforms.storage.files import write_bytes
 from artifactnet.transforms.write_shards import ShardCommit
+
+CHECKSUMS = "checksums"
 
 
 def commit_counts(commit: ShardCommit) -> Iterable[tuple[str, int]]:
@@ -30,29 +33,19 @@ def checksum_lines(checksums: Iterable[tuple[str, str]]) -> bytes:
 
 
 class WriteCountsDoFn(beam.DoFn):
-    """Writes the counts to ``address``."""
+    """Writes the counts to ``address`` and the checksums to ``checksums``."""
 
-    def __init__(self, address: str) -> None:
+    def __init__(self, address: str, checksums: str) -> None:
         self._address = address
+        self._checksums = checksums
         self._metrics = StageMetrics("count_rows")
 
-    def process(self, counts: dict[str, int]) -> None:
-        """Write."""
+    def process(self, found: dict[str, Any]) -> None:
+        """Write; the counts come last, since a run has ended when they are there."""
+        counts = dict(found)
         with self._metrics.timed():
+            write_bytes(self._checksums, checksum_lines(counts.pop(CHECKSUMS, ())))
             write_bytes(self._address, (json.dumps(counts) + "\n").encode())
-
-
-class WriteChecksumsDoFn(beam.DoFn):
-    """Writes the checksums of a run to ``address``."""
-
-    def __init__(self, address: str) -> None:
-        self._address = address
-        self._metrics = StageMetrics("checksums")
-
-    def process(self, checksums: list[tuple[str, str]]) -> None:
-        """Write."""
-        with self._metrics.timed():
-            write_bytes(self._address, checksum_lines(checksums))
 
 
 class CountRows(beam.PTransform):
@@ -76,16 +69,17 @@ class CountRows(beam.PTransform):
             for name in ("rows_in", "skipped")
         ]
         pairs.append(inputs["commits"] | "CommitCounts" >> beam.FlatMap(commit_counts))
-        _ = (
-            pairs
-            | beam.Flatten()
-            | "Add" >> beam.CombinePerKey(sum)
-            | "AsDict" >> beam.combiners.ToDict()
-            | "WriteCounts" >> beam.ParDo(WriteCountsDoFn(self._address))
-        )
-        _ = (
+        # One collection at the end: Beam's DaskRunner carries out no second one.
+        checksums = (
             inputs["commits"]
             | "Checksums" >> beam.FlatMap(lambda commit: commit.checksums)
             | "AsList" >> beam.combiners.ToList()
-            | "WriteChecksums" >> beam.ParDo(WriteChecksumsDoFn(self._checksums))
+            | "NameChecksums" >> beam.Map(lambda found: (CHECKSUMS, found))
+        )
+        counts = pairs | beam.Flatten() | "Add" >> beam.CombinePerKey(sum)
+        _ = (
+            (counts, checksums)
+            | "Together" >> beam.Flatten()
+            | "AsDict" >> beam.combiners.ToDict()
+            | "WriteCounts" >> beam.ParDo(WriteCountsDoFn(self._address, self._checksums))
         )
