@@ -19,11 +19,17 @@ from artifactnet.transforms.write_shards import ShardCommit
 CHECKSUMS = "checksums"
 
 
-def commit_counts(commit: ShardCommit) -> Iterable[tuple[str, int]]:
-    """``(table, rows)`` of a commit, and the commit itself."""
-    counts = commit._asdict()
-    del counts["checksums"]
-    return [*counts.items(), ("shards", 1)]
+def commit_counts(commit: ShardCommit) -> Iterable[tuple[str, Any]]:
+    """``(table, rows)`` and checksums of a commit, and the commit itself."""
+    return [*commit._asdict().items(), ("shards", 1)]
+
+
+def add_up(values: Iterable[Any]) -> Any:
+    """Sum of numbers, or tuples joined."""
+    found = list(values)
+    if any(isinstance(one, tuple) for one in found):
+        return tuple(pair for one in found if one for pair in one)
+    return sum(found)
 
 
 def checksum_lines(checksums: Iterable[tuple[str, str]]) -> bytes:
@@ -69,17 +75,12 @@ class CountRows(beam.PTransform):
             for name in ("rows_in", "skipped")
         ]
         pairs.append(inputs["commits"] | "CommitCounts" >> beam.FlatMap(commit_counts))
-        # One collection at the end: Beam's DaskRunner carries out no second one.
-        checksums = (
-            inputs["commits"]
-            | "Checksums" >> beam.FlatMap(lambda commit: commit.checksums)
-            | "AsList" >> beam.combiners.ToList()
-            | "NameChecksums" >> beam.Map(lambda found: (CHECKSUMS, found))
-        )
-        counts = pairs | beam.Flatten() | "Add" >> beam.CombinePerKey(sum)
+        # One collection at the end, read once from the commits: Beam's DaskRunner carries out no
+        # second one, and would audit again for a second reader.
         _ = (
-            (counts, checksums)
-            | "Together" >> beam.Flatten()
+            pairs
+            | beam.Flatten()
+            | "Add" >> beam.CombinePerKey(add_up)
             | "AsDict" >> beam.combiners.ToDict()
             | "WriteCounts" >> beam.ParDo(WriteCountsDoFn(self._address, self._checksums))
         )
