@@ -71,6 +71,16 @@ def repaired(file: BinaryIO) -> BinaryIO:
     return file
 
 
+def id3_length(head: bytes) -> int:
+    """Bytes of the ID3v2 tag that begins with ``head``; 0 where none does."""
+    if len(head) < ID3_HEADER or head[:3] != b"ID3" or any(byte & 0x80 for byte in head[6:10]):
+        return 0
+    length = 0
+    for byte in head[6:10]:  # 7 bits each (ID3v2.4, section 6.2)
+        length = length << 7 | byte
+    return ID3_HEADER + length + (ID3_HEADER if head[5] & 0x10 else 0)
+
+
 def _after_id3(file: BinaryIO, size: int) -> int:
     """Where a container begins behind ID3v2 tags; 0 where there is none."""
     begin = 0
@@ -78,13 +88,10 @@ def _after_id3(file: BinaryIO, size: int) -> int:
         if begin + ID3_HEADER >= size:
             break
         file.seek(begin)
-        head = file.read(ID3_HEADER)
-        if head[:3] != b"ID3" or any(byte & 0x80 for byte in head[6:10]):
+        length = id3_length(file.read(ID3_HEADER))
+        if not length:
             break
-        length = 0
-        for byte in head[6:10]:  # 7 bits each (ID3v2.4, section 6.2)
-            length = length << 7 | byte
-        begin += ID3_HEADER + length + (ID3_HEADER if head[5] & 0x10 else 0)
+        begin += length
     if not 0 < begin < size:
         return 0
     file.seek(begin)

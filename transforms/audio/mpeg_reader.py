@@ -18,6 +18,7 @@ import av
 import numpy as np
 from numpy.typing import NDArray
 
+from artifactnet.transforms.audio.container_repair import ID3_HEADER, MOST_TAGS, id3_length
 from artifactnet.transforms.audio.windows import INTACT_FRACTION, AudioInfo
 from artifactnet.transforms.elements.errors import DamagedAudioError, NotAudioError
 
@@ -41,7 +42,6 @@ SMALLEST = 24
 """Bytes of a frame."""
 HOLE = 2**64 - 1
 """In the table of places: a frame that was lost."""
-MOST_TAGS = 100
 PREROLL_FRAMES = 10
 """Decoded before a window: a frame borrows up to 511 bytes from those before it."""
 
@@ -143,21 +143,11 @@ class MpegReader:
         """Where the ID3v2 tags at the start end."""
         begin = 0
         for _ in range(MOST_TAGS):
-            head = self._window.at(begin, 10)
-            if len(head) < 10 or head[:3] != b"ID3" or any(byte & 0x80 for byte in head[6:10]):
+            length = id3_length(self._window.at(begin, ID3_HEADER))
+            if not length:
                 break
-            begin = self._behind_tag(begin, head)
+            begin += length
         return begin
-
-    def _behind_tag(self, place: int, head: bytes) -> int:
-        """Behind the ID3v2 tag at ``place``; the next byte where there is none."""
-        head = self._window.at(place, 10) if head[:3] == b"ID3" else head
-        if len(head) < 10 or any(byte & 0x80 for byte in head[6:10]):
-            return place + 1
-        size = 0
-        for byte in head[6:10]:  # 7 bits each (ID3v2.4, section 6.2)
-            size = size << 7 | byte
-        return place + 10 + size + (10 if head[5] & 0x10 else 0)
 
     def _fill_holes(self) -> None:
         """Put places without sound where frames were lost, as far as a tag tells how many.
@@ -244,7 +234,7 @@ class MpegReader:
             head = at(place, HEADER)
             kind = frame_kind(head[1], head[2]) if head[0] == 0xFF else None
             if kind is None:
-                again = self._sync(self._behind_tag(place, head))
+                again = self._sync(place + (id3_length(self._window.at(place, ID3_HEADER)) or 1))
                 if again is None:
                     return
                 if head[:3] != b"ID3":

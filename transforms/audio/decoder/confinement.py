@@ -60,9 +60,14 @@ def confine(memory_bytes: int) -> None:
 
 def _lower(limit: int, value: int) -> None:
     """Set a limit for good; one that is lower already stays."""
-    _, most = resource.getrlimit(limit)
-    value = value if most == resource.RLIM_INFINITY else min(value, most)
+    value = _allowed(limit, value)
     resource.setrlimit(limit, (value, value))
+
+
+def _allowed(limit: int, value: int) -> int:
+    """``value``, or the hard limit where that is lower."""
+    _, most = resource.getrlimit(limit)
+    return value if most == resource.RLIM_INFINITY else min(value, most)
 
 
 def bound_processor_time(seconds: float) -> None:
@@ -71,6 +76,5 @@ def bound_processor_time(seconds: float) -> None:
         return
     used = sum(resource.getrusage(resource.RUSAGE_SELF)[:2])
     _, most = resource.getrlimit(resource.RLIMIT_CPU)
-    soon = int(used + seconds) + PROCESSOR_GRACE
-    soon = soon if most == resource.RLIM_INFINITY else min(soon, most)
+    soon = _allowed(resource.RLIMIT_CPU, int(used + seconds) + PROCESSOR_GRACE)
     resource.setrlimit(resource.RLIMIT_CPU, (soon, most))

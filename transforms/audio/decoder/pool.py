@@ -69,11 +69,7 @@ class PoolOptions:
     """
 
     memory_bytes: int = 1 << 30
-    command: tuple[str, ...] = (
-        sys.executable,
-        "-m",
-        "artifactnet.transforms.audio.decoder.process",
-    )
+    command: tuple[str, ...] = (sys.executable, "-m", PROCESS)
 
 
 class DecoderStartError(RuntimeError):
