@@ -60,7 +60,7 @@ def main() -> None:
         inference.append(seconds(RunSegmentStage(INFERENCE, OPTIONS)))
     added = (np.median(inference) - np.median(plain)) / BATCHES
     audio = np.random.default_rng(0).standard_normal((4, detector.config.segment_samples))
-    spectra = STFT.compute(detector, MeasuredAudio(None, audio.astype(np.float32)))
+    spectra = STFT.compute(detector, MeasuredAudio(None, np.arange(4), audio.astype(np.float32)))
     began = time.perf_counter()
     for _ in range(ROUNDS):
         RESIDUAL.compute(detector, spectra)

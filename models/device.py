@@ -40,11 +40,15 @@ def pick_device(name: str = "auto") -> torch.device:
 
 
 def segments_that_fit(device: torch.device) -> int:
-    """Segments per batch: half of the free memory of a GPU, a fixed few on a CPU."""
+    """Segments per batch: half of the free memory of a GPU, a fixed few on a CPU.
+
+    Always a multiple of these few, so that the same segments stand side by side everywhere.
+    """
     if device.type != "cuda":
         return CPU_SEGMENTS
     free, _ = torch.cuda.mem_get_info(device)
-    return max(1, min(MAX_SEGMENTS, free // 2 // SEGMENT_BYTES))
+    fitting = min(MAX_SEGMENTS, free // 2 // SEGMENT_BYTES)
+    return max(CPU_SEGMENTS, fitting // CPU_SEGMENTS * CPU_SEGMENTS)
 
 
 def halving_on_oom(compute: Callable[[Tensor], Tensor], batch: Tensor) -> Tensor:

@@ -25,6 +25,7 @@ from artifactnet.transforms.detector.detector import (
     detector_of,
     local_model,
 )
+from artifactnet.transforms.detector.evidence import NONE
 from artifactnet.transforms.elements.records import (
     DecodedTrack,
     ErrorRow,
@@ -197,4 +198,4 @@ def load_detector(path: str | Path | None = None, device: str = "auto") -> Loade
       ValueError: the device can't be used.
     """
     weights = None if path is None else local_model(str(path), S3Access())
-    return LoadedDetector(detector_of(DetectorOptions(weights, device=device)))
+    return LoadedDetector(detector_of(DetectorOptions(weights, device=device, evidence=NONE)))

@@ -17,6 +17,7 @@ from typing import Annotated, Any, TypeVar, get_type_hints
 import typer
 
 from artifactnet.transforms.audio.codec_spec import BACKEND_NAMES, parse_codecs
+from artifactnet.transforms.detector.evidence import EVIDENCE, FLAGGED
 
 KEY = "typer"
 ResultT = TypeVar("ResultT")
@@ -187,6 +188,23 @@ def model() -> Any:
         default=None,
         parse=_address,
         help="Any detector as an ONNX file in its place: audio of a batch in, probabilities out.",
+    )
+
+
+def _evidence(text: str) -> str:
+    if text not in EVIDENCE:
+        raise ValueError(f"use one of {', '.join(EVIDENCE)}")
+    return text
+
+
+def evidence() -> Any:
+    """Which segments the networks read beside the head that decides."""
+    return option(
+        default=FLAGGED,
+        text=FLAGGED,
+        parse=_evidence,
+        help="Which windows ArtifactUNet and CNN read: flagged (of four windows the strongest, "
+        "where it looks generated), all, none. The verdict is the same.",
     )
 
 

@@ -1,19 +1,20 @@
-"""Classifier stage: what is decided of every segment, by RunInference.
+"""Classifier stage: what the CNN says of the segments that it reads, by RunInference.
 
 Enters: ``SegmentBatch[ForensicMaps]``; for an ONNX model, which stands in place of all stages from
 the statistics on, audio ``[segments, samples]``. Leaves: ``SegmentBatch[SegmentScores]``, off the
 device.
 
-The CNN reads the forensic channels. Where the detector has a head on the
-forensic statistics, that head decides, and the CNN's P(AI) is evidence beside it.
+Where the detector has a head on the forensic statistics, that has decided before, and the CNN's
+P(AI) is evidence beside it; otherwise the CNN decides.
 """
+
+from dataclasses import replace
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
 
 from artifactnet.models.forensic_channels import channel_statistics
-from artifactnet.models.statistics.forensic_statistics import group_sums
 from artifactnet.transforms.detector.detector import Detector
 from artifactnet.transforms.detector.onnx import OnnxDetector
 from artifactnet.transforms.detector.stages import SegmentStage
@@ -28,34 +29,36 @@ def scores(detector: Detector, maps: ForensicMaps) -> SegmentScores:
       ValueError: the detector returned something that is no probability.
     """
     logit, embedding = detector.network.classifier(maps.forensic_channels)
-    network_p_ai = torch.sigmoid(logit).cpu().numpy()
-    p_ai, group_logits = network_p_ai, np.zeros((len(network_p_ai), 0), np.float32)
-    measured = np.ones(len(network_p_ai), np.float32)
-    p_voice = np.full(len(network_p_ai), np.nan, np.float32)
-    if detector.head is not None:
-        assert maps.statistics is not None, "the statistics stage measures where there is a head"
-        start, contributions = detector.head.contributions(maps.statistics)
-        p_ai = _sigmoid(start + contributions.sum(axis=1))
-        group_logits = group_sums(contributions)
-        measured = np.isfinite(maps.statistics).mean(axis=1, dtype=np.float32)
-        p_voice = detector.head.p_voice(maps.statistics).astype(np.float32)
-    else:
-        network_p_ai = np.full_like(p_ai, np.nan)
+    p_ai = torch.sigmoid(logit).cpu().numpy()
     if not np.isfinite(p_ai).all():
         raise ValueError("the detector returned NaN")
-    return SegmentScores(
-        p_ai=p_ai,
-        embedding=embedding.cpu().numpy(),
-        channel_statistics=channel_statistics(maps.forensic_channels).cpu().numpy(),
-        network_p_ai=network_p_ai,
-        group_logits=group_logits,
-        measured=measured,
-        p_voice=p_voice,
+    embedded = embedding.cpu().numpy()
+    statistics = channel_statistics(maps.forensic_channels).cpu().numpy()
+    if maps.scores is None:
+        return SegmentScores(
+            p_ai=p_ai,
+            embedding=embedded,
+            channel_statistics=statistics,
+            network_p_ai=np.full_like(p_ai, np.nan),
+            group_logits=np.zeros((len(p_ai), 0), np.float32),
+            measured=np.ones_like(p_ai),
+            p_voice=np.full_like(p_ai, np.nan),
+        )
+    return replace(
+        maps.scores,
+        embedding=_filled(maps.scores.embedding, maps.chosen, embedded),
+        channel_statistics=_filled(maps.scores.channel_statistics, maps.chosen, statistics),
+        network_p_ai=_filled(maps.scores.network_p_ai, maps.chosen, p_ai),
     )
 
 
-def _sigmoid(logit: NDArray[np.float64]) -> NDArray[np.float32]:
-    return (1 / (1 + np.exp(-logit))).astype(np.float32)
+def _filled(
+    rows: NDArray[np.float32], chosen: NDArray[np.intp], found: NDArray[np.float32]
+) -> NDArray[np.float32]:
+    """``rows`` with ``found`` in the places ``chosen``."""
+    filled = rows.copy()
+    filled[chosen] = found
+    return filled
 
 
 CLASSIFY = SegmentStage("classify", scores, has_network=True)

@@ -19,7 +19,7 @@ def features(detector: Detector, spectra: SeparatedSpectra) -> ForensicMaps:
     maps = forensic_channels(
         spectra.magnitude, spectra.residual, spectra.harmonic, spectra.percussive
     )
-    return ForensicMaps(spectra.statistics, maps)
+    return ForensicMaps(spectra.scores, spectra.chosen, maps)
 
 
 FEATURES = SegmentStage("features", features)

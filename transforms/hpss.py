@@ -16,7 +16,12 @@ def separate(detector: Detector, spectra: ResidualSpectra) -> SeparatedSpectra:
     """Harmonic and percussive parts of each residual (``models/hpss.py`` has the method)."""
     harmonic, percussive = hpss(spectra.residual, detector.config.hpss_kernel)
     return SeparatedSpectra(
-        spectra.statistics, spectra.magnitude, spectra.residual, harmonic, percussive
+        spectra.scores,
+        spectra.chosen,
+        spectra.magnitude,
+        spectra.residual,
+        harmonic,
+        percussive,
     )
 
 

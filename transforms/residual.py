@@ -19,7 +19,7 @@ def residual(detector: Detector, spectra: MagnitudeSpectra) -> ResidualSpectra:
     Where the device is short of memory, the batch goes through in halves.
     """
     found = halving_on_oom(detector.network.unet, spectra.magnitude)
-    return ResidualSpectra(spectra.statistics, spectra.magnitude, found)
+    return ResidualSpectra(spectra.scores, spectra.chosen, spectra.magnitude, found)
 
 
 RESIDUAL = SegmentStage("residual", residual, has_network=True)

@@ -1,24 +1,58 @@
-"""Statistics stage: what hand-made forensic statistics say of every segment.
+"""Statistics stage: what hand-made forensic statistics say of every segment, and what needs a look.
 
-Enters: ``SegmentBatch[NDArray]``, float32 ``[segments, samples]``. Leaves:
-``SegmentBatch[MeasuredAudio]``, the same audio and its statistics, or none where the detector
-reads none. ``models/statistics/forensic_statistics.py`` has the methods.
+Enters: ``SegmentBatch[NDArray]``, float32 ``[segments, samples]``. Leaves: where a head on the
+statistics decides, ``SegmentBatch[SegmentScores]`` if the networks need not look, and else, as
+where the CNN decides, ``SegmentBatch[MeasuredAudio]`` with the segments that they are to read.
+``models/statistics/forensic_statistics.py`` has the methods.
 """
 
 import numpy as np
 from numpy.typing import NDArray
 
-from artifactnet.models.statistics.forensic_statistics import forensic_statistics
+from artifactnet.models.forensic_channels import FORENSIC_CHANNELS
+from artifactnet.models.statistics.forensic_statistics import forensic_statistics, group_sums
+from artifactnet.models.statistics.head import StatisticsHead
 from artifactnet.transforms.detector.detector import Detector
+from artifactnet.transforms.detector.evidence import to_look_at
 from artifactnet.transforms.detector.stages import SegmentStage
-from artifactnet.transforms.elements.records import MeasuredAudio
+from artifactnet.transforms.elements.records import MeasuredAudio, SegmentScores
 
 
-def measure(detector: Detector, audio: NDArray[np.float32]) -> MeasuredAudio:
-    """Statistics ``[segments, statistics]`` of audio ``[segments, samples]``."""
+def head_scores(head: StatisticsHead, statistics: NDArray[np.float32], size: int) -> SegmentScores:
+    """What the head says of statistics ``[segments, statistics]``.
+
+    Args:
+      head: that decides.
+      statistics: NaN where one could not be measured.
+      size: of the networks' embedding, which is left open, like all of the networks' part.
+
+    Raises:
+      ValueError: the head returned something that is no number.
+    """
+    start, contributions = head.contributions(statistics)
+    p_ai = 1 / (1 + np.exp(-(start + contributions.sum(axis=1))))
+    if not np.isfinite(p_ai).all():
+        raise ValueError("the detector returned NaN")
+    segments = len(statistics)
+    return SegmentScores(
+        p_ai=p_ai.astype(np.float32),
+        embedding=np.full((segments, size), np.nan, np.float32),
+        channel_statistics=np.full((segments, len(FORENSIC_CHANNELS), 2), np.nan, np.float32),
+        network_p_ai=np.full(segments, np.nan, np.float32),
+        group_logits=group_sums(contributions),
+        measured=np.isfinite(statistics).mean(axis=1, dtype=np.float32),
+        p_voice=head.p_voice(statistics).astype(np.float32),
+    )
+
+
+def measure(detector: Detector, audio: NDArray[np.float32]) -> MeasuredAudio | SegmentScores:
+    """Scores of audio ``[segments, samples]``, or what the networks are to read of it."""
     if detector.head is None:
-        return MeasuredAudio(None, audio)
-    return MeasuredAudio(np.stack([forensic_statistics(segment) for segment in audio]), audio)
+        return MeasuredAudio(None, np.arange(len(audio)), audio)
+    statistics = np.stack([forensic_statistics(segment) for segment in audio])
+    scores = head_scores(detector.head, statistics, detector.config.embedding_size)
+    chosen = to_look_at(scores.p_ai, detector.config.threshold_ai, detector.evidence)
+    return MeasuredAudio(scores, chosen, audio[chosen]) if len(chosen) else scores
 
 
 STATISTICS = SegmentStage("statistics", measure)

@@ -14,7 +14,7 @@ from artifactnet.transforms.elements.records import MagnitudeSpectra, MeasuredAu
 def magnitude(detector: Detector, measured: MeasuredAudio) -> MagnitudeSpectra:
     """Magnitude spectrogram ``[segments, bins, frames]`` of each segment."""
     audio = torch.from_numpy(measured.audio).to(detector.device)
-    return MagnitudeSpectra(measured.statistics, detector.network.stft(audio))
+    return MagnitudeSpectra(measured.scores, measured.chosen, detector.network.stft(audio))
 
 
 STFT = SegmentStage("stft", magnitude)

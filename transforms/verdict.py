@@ -17,8 +17,8 @@ import apache_beam as beam
 import numpy as np
 from apache_beam.metrics import Metrics
 
-from artifactnet.models.config import SHORT_SEGMENTS
-from artifactnet.models.pooling import MEAN, MEDIAN, pooled
+from artifactnet.models.config import SHORT_SEGMENTS, ArtifactNetConfig
+from artifactnet.models.pooling import MEAN, pooled
 from artifactnet.transforms.audio.codec_spec import UNPROCESSED
 from artifactnet.transforms.detector.detector import DetectorOptions, detector_of
 from artifactnet.transforms.elements.records import (
@@ -57,24 +57,12 @@ def is_voice_alone(segments: Sequence[ScoredSegment], threshold: float) -> bool:
     return pooled(found, MEAN) >= threshold
 
 
-def decide(
-    segments: Sequence[ScoredSegment],
-    threshold_real: float,
-    threshold_ai: float,
-    threshold_ai_short: float = 0.0,
-    pooling: str = MEDIAN,
-    threshold_voice: float = 1.0,
-) -> Verdict:
+def decide(segments: Sequence[ScoredSegment], config: ArtifactNetConfig) -> Verdict:
     """Decide on a track.
 
     Args:
       segments: of the unprocessed audio and of every other codec.
-      threshold_real: scores below are ``real``.
-      threshold_ai: scores from here on are ``ai``; between the two it is ``uncertain``.
-      threshold_ai_short: in place of ``threshold_ai`` for a track of fewer than
-        ``SHORT_SEGMENTS`` segments, if it is higher.
-      pooling: ``median`` or ``mean``.
-      threshold_voice: P(a voice alone) from which a track is not ``ai``.
+      config: thresholds and pooling of the detector.
 
     Raises:
       ValueError: no segment of the unprocessed audio.
@@ -84,20 +72,21 @@ def decide(
         by_codec.setdefault(segment.codec, []).append(segment.p_ai)
     if UNPROCESSED not in by_codec:
         raise ValueError("no segment of the unprocessed audio was scored")
-    by_track = {codec: pooled(scores, pooling) for codec, scores in by_codec.items()}
+    by_track = {codec: pooled(scores, config.pooling) for codec, scores in by_codec.items()}
     score = by_track[UNPROCESSED]
     low, high = np.percentile(by_codec[UNPROCESSED], [25, 75])
     others = [abs(other - score) for codec, other in by_track.items() if codec != UNPROCESSED]
+    threshold_ai = config.threshold_ai
     if len(by_codec[UNPROCESSED]) < SHORT_SEGMENTS:
-        threshold_ai = max(threshold_ai, threshold_ai_short)
+        threshold_ai = max(threshold_ai, config.threshold_ai_short)
     reason = ""
     if is_narrow(segments):
         verdict, reason = "uncertain", NARROW
-    elif score >= threshold_ai and is_voice_alone(segments, threshold_voice):
+    elif score >= threshold_ai and is_voice_alone(segments, config.threshold_voice):
         verdict, reason = "uncertain", VOICE_ALONE
     elif score >= threshold_ai:
         verdict = "ai"
-    elif score < threshold_real:
+    elif score < config.threshold_real:
         verdict = "real"
     else:
         verdict = "uncertain"
@@ -129,12 +118,7 @@ def scored_segments(batch: SegmentBatch, scores: SegmentScores) -> Iterator[Scor
 
 
 def audit_result(
-    batches: list[SegmentBatch[SegmentScores]],
-    threshold_real: float,
-    threshold_ai: float,
-    threshold_ai_short: float = 0.0,
-    pooling: str = MEDIAN,
-    threshold_voice: float = 1.0,
+    batches: list[SegmentBatch[SegmentScores]], config: ArtifactNetConfig
 ) -> AuditedTrack | ErrorRow:
     """The one result of a track whose batches are all here; the first failure wins."""
     track = batches[0].track
@@ -147,14 +131,7 @@ def audit_result(
             segments.extend(scored_segments(batch, batch.payload))
     if problem is None:
         try:
-            verdict = decide(
-                segments,
-                threshold_real,
-                threshold_ai,
-                threshold_ai_short,
-                pooling,
-                threshold_voice,
-            )
+            verdict = decide(segments, config)
             if verdict.reason:
                 track = replace(track, notes=(*track.notes, NOTES[verdict.reason]))
             return AuditedTrack(track, verdict, tuple(segments))
@@ -189,14 +166,7 @@ class VerdictDoFn(beam.DoFn):
     def _result(self, batches: list[SegmentBatch]) -> AuditedTrack | ErrorRow:
         config = detector_of(self._options).config
         with self._metrics.timed():
-            result = audit_result(
-                batches,
-                config.threshold_real,
-                config.threshold_ai,
-                config.threshold_ai_short,
-                config.pooling,
-                config.threshold_voice,
-            )
+            result = audit_result(batches, config)
         if isinstance(result, ErrorRow):
             self._errors.inc()
         else:

@@ -38,6 +38,7 @@ from artifactnet.pipeline.output.layout import (
 from artifactnet.transforms.audio.lossy_codec import BACKENDS, check_codecs
 from artifactnet.transforms.decode import DecodeOptions
 from artifactnet.transforms.detector.detector import DetectorOptions, detector_of, local_model
+from artifactnet.transforms.detector.evidence import NONE
 from artifactnet.transforms.elements.output_schema import RunFacts
 from artifactnet.transforms.manifests.columns import Inspection, ManifestLayout, inspect_manifests
 from artifactnet.transforms.manifests.roots import AllowedRoots
@@ -100,7 +101,9 @@ def prepare(request: AuditRequest) -> Plan:
         raise OutputError("the output's name is empty")
     output = absolute(request.output)
     access = s3_access(beam_options)
-    detector = detector_options(request.weights, request.model, request.device, access)
+    detector = detector_options(
+        request.weights, request.model, request.device, access, request.evidence
+    )
     local = (beam_options.view_as(StandardOptions).runner or "") in LOCAL_RUNNERS
     if local:
         _check_machine(request)
@@ -172,7 +175,11 @@ def _beam_options(request: AuditRequest) -> PipelineOptions:
 
 
 def detector_options(
-    weights: Path | str | None, model: Path | str | None, device: str, access: S3Access
+    weights: Path | str | None,
+    model: Path | str | None,
+    device: str,
+    access: S3Access,
+    evidence: str = NONE,
 ) -> DetectorOptions:
     """The detector that ``--weights`` or ``--model`` names, once it has been loaded here.
 
@@ -182,7 +189,7 @@ def detector_options(
     path, source = detector_address(weights, model)
     path = local_model(source, access) if source else path and path.absolute()
     model_id = detector_of(DetectorOptions(path, device="cpu")).model_id
-    return DetectorOptions(path, source, access, model_id, device)
+    return DetectorOptions(path, source, access, model_id, device, evidence=evidence)
 
 
 def _check_machine(request: AuditRequest) -> None:
@@ -228,6 +235,7 @@ def config_id(request: AuditRequest, decode: DecodeOptions) -> str:
         "codecs": [str(spec) for spec in request.codecs],
         "codec_backend": request.codec_backend,
         "max_segments": decode.limits.max_segments,
+        "evidence": request.evidence,
         "version": SCORING_VERSION,
     }
     return hashlib.sha256(json.dumps(deciding, sort_keys=True).encode()).hexdigest()[:12]

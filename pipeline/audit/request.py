@@ -27,6 +27,7 @@ class AuditRequest:
       weights: safetensors file of the detector, or its address; ``None`` for the shipped one.
       model: ONNX file in its place, or its address.
       device: ``auto``, ``cpu``, ``cuda`` ...
+      evidence: which windows the networks read: ``flagged``, ``all`` or ``none``.
       accelerator: GPU of the workers of a remote job, as Beam's resource hint names it.
       worker_ram: memory of those workers, e.g. ``8GB``.
       workers: processes of a local run; 0 for one per core.
@@ -47,6 +48,7 @@ class AuditRequest:
     weights: Path | str | None = options.weights()
     model: Path | str | None = options.model()
     device: str = options.device()
+    evidence: str = options.evidence()
     accelerator: str = option(
         default="", help="GPU of remote workers: type:nvidia-l4;count:1;install-nvidia-driver."
     )

@@ -53,14 +53,7 @@ def score_track(
         for stage in chain_of(detector):
             scored = run_stage(StageMetrics(stage.name), scored, partial(stage.compute, detector))
         done.append(scored)
-    return audit_result(
-        done,
-        config.threshold_real,
-        config.threshold_ai,
-        config.threshold_ai_short,
-        config.pooling,
-        config.threshold_voice,
-    )
+    return audit_result(done, config)
 
 
 def score_rows(

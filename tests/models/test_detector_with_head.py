@@ -1,10 +1,15 @@
 """A detector whose head decides: stored, loaded, scored, shown as evidence."""
 
+from dataclasses import replace
+from functools import partial
 from pathlib import Path
 
 import duckdb
 import numpy as np
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from hypothesis.extra.numpy import arrays
 
 import artifactnet
 from artifactnet.models.artifactnet import load_detector, save_detector
@@ -16,7 +21,19 @@ from artifactnet.pipeline.audit.run import run_audit
 from artifactnet.pipeline.training.statistics.boosting import BoostingConfig
 from artifactnet.pipeline.training.statistics.heads import HeadConfig, Levels, fit_head
 from artifactnet.pipeline.training.statistics.networks import NetworkConfig
+from artifactnet.transforms.detector.chain import chain_of
+from artifactnet.transforms.detector.detector import Detector, DetectorOptions, detector_of
+from artifactnet.transforms.detector.evidence import GROUP, to_look_at
+from artifactnet.transforms.elements.records import (
+    ManifestRow,
+    SegmentBatch,
+    SegmentScores,
+    TrackFacts,
+)
+from artifactnet.transforms.elements.stage import StageMetrics, run_stage
 from tests.conftest import music
+
+ROW = ManifestRow("t", "/t.wav", "m.jsonl", 1)
 
 
 @pytest.fixture(scope="module")
@@ -51,7 +68,10 @@ def test_the_head_decides_and_the_audit_shows_why(
     weights: Path, tiny_weights: Path, tmp_path: Path, wav, head: StatisticsHead
 ) -> None:
     path = wav("a.wav", 9.0)
-    run_audit(AuditRequest(str(path), str(tmp_path / "out"), weights=weights, quiet=True))
+    request = AuditRequest(
+        str(path), str(tmp_path / "out"), weights=weights, evidence="all", quiet=True
+    )
+    run_audit(request)
     rows = duckdb.sql(f"FROM '{tmp_path}/out/segments/*.parquet' ORDER BY start").df()
     found = artifactnet.load_detector(weights).score(path)
     np.testing.assert_allclose(rows.p_ai, [one.p_ai for one in found.segments], atol=1e-6)
@@ -66,6 +86,49 @@ def test_the_head_decides_and_the_audit_shows_why(
     np.testing.assert_allclose(
         rows.network_p_ai, [one.p_ai for one in networks.segments], atol=1e-5
     )
+
+
+def test_the_networks_read_what_looks_generated(weights: Path) -> None:
+    audio = np.stack([music(4)[:, 0]] * 6).astype(np.float32)
+    detector = detector_of(DetectorOptions(weights, evidence="all"))
+    assert isinstance(detector, Detector)
+
+    def scored(evidence: str, threshold: float) -> SegmentScores:
+        detector.evidence = evidence
+        config = replace(detector.network.config, threshold_real=0.0, threshold_ai=threshold)
+        detector.network.config = config
+        batch = SegmentBatch(TrackFacts(ROW), "wav", 0, 1, (0.0,) * 6, audio)
+        for stage in chain_of(detector):
+            compute = partial(stage.compute, detector)
+            batch = run_stage(StageMetrics(stage.name), batch, compute)
+        assert isinstance(batch.payload, SegmentScores)
+        return batch.payload
+
+    every = scored("all", 0.0)
+    assert np.isfinite(every.network_p_ai).all()
+    for evidence, threshold, read in (
+        ("flagged", 0.0, [0, 4]),  # of each four side by side one
+        ("flagged", 1.0, []),
+        ("none", 0.0, []),
+    ):
+        some = scored(evidence, threshold)
+        np.testing.assert_array_equal(some.p_ai, every.p_ai)
+        np.testing.assert_array_equal(np.flatnonzero(np.isfinite(some.network_p_ai)), read)
+        np.testing.assert_allclose(some.network_p_ai[read], every.network_p_ai[read], atol=1e-5)
+        np.testing.assert_allclose(some.embedding[read], every.embedding[read], atol=1e-4)
+
+
+@given(
+    p_ai=arrays(np.float32, st.integers(1, 20), elements=st.floats(0, 1, width=32)),
+    threshold=st.floats(0, 1, width=32),
+)
+def test_of_each_four_windows_at_most_the_strongest(p_ai, threshold: float) -> None:
+    looked_at = to_look_at(p_ai, threshold, "flagged")
+    assert len(set(looked_at // GROUP)) == len(looked_at)
+    for first in range(0, len(p_ai), GROUP):
+        four = p_ai[first : first + GROUP]
+        inside = looked_at[(looked_at >= first) & (looked_at < first + GROUP)]
+        assert [p_ai[one] for one in inside] == [four.max()] * int(four.max() >= threshold)
 
 
 def test_a_head_of_other_statistics_is_refused(

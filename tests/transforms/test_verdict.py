@@ -3,6 +3,7 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
+from artifactnet.models.config import ArtifactNetConfig
 from artifactnet.transforms.audio.windows import AudioInfo
 from artifactnet.transforms.detector.detector import DetectorOptions
 from artifactnet.transforms.elements.records import (
@@ -20,6 +21,10 @@ from artifactnet.transforms.verdict import VerdictDoFn, audit_result, decide
 FACTS = TrackFacts(
     ManifestRow("t", "/t.wav", "m.jsonl", 1), "00", AudioInfo("wav", "pcm_16", 44_100, 1, 28.0)
 )
+
+
+def thresholds(**others) -> ArtifactNetConfig:
+    return ArtifactNetConfig(threshold_real=0.3, threshold_ai=0.8, **others)
 
 
 def segment(codec: str, p_ai: float) -> ScoredSegment:
@@ -49,16 +54,16 @@ def batch(part: int, parts: int, p_ai: list[float] | StageFailure, codec: str = 
     [(0.1, "real"), (0.2999, "real"), (0.3, "uncertain"), (0.79, "uncertain"), (0.8, "ai")],
 )  # fmt: skip
 def test_thresholds(score: float, verdict: str) -> None:
-    assert decide([segment("wav", score)], 0.3, 0.8).verdict == verdict
+    assert decide([segment("wav", score)], thresholds()).verdict == verdict
 
 
 def test_the_mean_of_logits_is_bounded_so_that_odd_segments_accuse_nobody() -> None:
     segments = [segment("wav", p) for p in (0.1, 0.1, 0.1, 0.1, 0.1, 1.0)]
-    verdict = decide(segments, 0.3, 0.8, pooling="mean")
+    verdict = decide(segments, thresholds(pooling="mean"))
     logits = [-np.log(9)] * 5 + [8.0]
     assert verdict.p_ai == pytest.approx(1 / (1 + np.exp(-np.mean(logits))))
     assert verdict.verdict == "uncertain"
-    assert decide([segment("wav", 0.7)], 0.3, 0.8, pooling="mean").p_ai == pytest.approx(0.7)
+    assert decide([segment("wav", 0.7)], thresholds(pooling="mean")).p_ai == pytest.approx(0.7)
 
 
 def voice(p_ai: float, p_voice: float) -> ScoredSegment:
@@ -72,12 +77,12 @@ def test_a_voice_alone_is_never_called_ai() -> None:
         ([(0.1, 0.9), (0.1, 0.9)], "real", ""),
         ([(0.9, float("nan"))], "ai", ""),
     ):
-        found = decide([voice(*one) for one in scores], 0.3, 0.8, threshold_voice=0.5)
+        found = decide([voice(*one) for one in scores], thresholds(threshold_voice=0.5))
         assert (found.verdict, found.reason) == (verdict, reason)
 
 
 def test_score_is_the_median_so_that_odd_segments_accuse_nobody() -> None:
-    verdict = decide([segment("wav", p) for p in (0.1, 0.1, 0.1, 0.99, 0.99)], 0.3, 0.8)
+    verdict = decide([segment("wav", p) for p in (0.1, 0.1, 0.1, 0.99, 0.99)], thresholds())
     assert verdict.p_ai == pytest.approx(0.1)
     assert verdict.verdict == "real"
     assert verdict.p_ai_spread == pytest.approx(0.89)
@@ -86,7 +91,7 @@ def test_score_is_the_median_so_that_odd_segments_accuse_nobody() -> None:
 
 def test_drift_is_the_largest_distance_from_the_unprocessed_score() -> None:
     scores = [("mp3:128k", 0.5), ("wav", 0.4), ("opus:96k", 0.1)]
-    verdict = decide([segment(codec, p) for codec, p in scores], 0.3, 0.8)
+    verdict = decide([segment(codec, p) for codec, p in scores], thresholds())
     assert verdict.codec_drift == pytest.approx(0.3)
     assert verdict.codec_scores[0] == ("wav", 0.4)
     assert dict(verdict.codec_scores)["mp3:128k"] == 0.5
@@ -94,12 +99,12 @@ def test_drift_is_the_largest_distance_from_the_unprocessed_score() -> None:
 
 def test_unprocessed_audio_is_needed() -> None:
     with pytest.raises(ValueError, match="unprocessed"):
-        decide([segment("mp3:128k", 0.5)], 0.3, 0.8)
+        decide([segment("mp3:128k", 0.5)], thresholds())
 
 
 def test_batches_in_any_order_make_the_same_track() -> None:
     batches = [batch(0, 3, [0.9, 0.8]), batch(1, 3, [0.7]), batch(2, 3, [0.1, 0.2], "mp3:128k")]
-    results = [audit_result(order, 0.3, 0.75) for order in (batches, batches[::-1])]
+    results = [audit_result(order, thresholds()) for order in (batches, batches[::-1])]
     for result in results:
         assert isinstance(result, AuditedTrack)
         assert [round(s.p_ai, 3) for s in result.segments] == [0.9, 0.8, 0.7, 0.1, 0.2]
@@ -109,7 +114,9 @@ def test_batches_in_any_order_make_the_same_track() -> None:
 def test_a_failure_in_one_batch_is_one_error_for_the_track() -> None:
     failed = StageFailure("hpss", "OutOfMemoryError", "no room")
     later = StageFailure("classify", "ValueError", "other")
-    result = audit_result([batch(0, 3, [0.9]), batch(2, 3, later), batch(1, 3, failed)], 0.3, 0.8)
+    result = audit_result(
+        [batch(0, 3, [0.9]), batch(2, 3, later), batch(1, 3, failed)], thresholds()
+    )
     assert result == ErrorRow(FACTS.row, failed)
 
 
@@ -143,22 +150,22 @@ def test_a_failed_row_leaves_at_once(tiny_weights) -> None:
 
 def test_a_short_track_needs_a_clearer_score() -> None:
     short, long = ([segment("wav", 0.85)] * count for count in (3, 4))
-    assert decide(short, 0.3, 0.8, 0.9).verdict == "uncertain"
-    assert decide(short, 0.3, 0.8, 0.9).threshold_ai == 0.9
-    assert decide(long, 0.3, 0.8, 0.9).verdict == "ai"
-    assert decide(long, 0.3, 0.8, 0.9).threshold_ai == 0.8
-    assert decide(short, 0.3, 0.8, 0.1).verdict == "ai"
+    assert decide(short, thresholds(threshold_ai_short=0.9)).verdict == "uncertain"
+    assert decide(short, thresholds(threshold_ai_short=0.9)).threshold_ai == 0.9
+    assert decide(long, thresholds(threshold_ai_short=0.9)).verdict == "ai"
+    assert decide(long, thresholds(threshold_ai_short=0.9)).threshold_ai == 0.8
+    assert decide(short, thresholds(threshold_ai_short=0.1)).verdict == "ai"
 
 
 def test_of_narrow_sound_nothing_is_said() -> None:
     narrow = replace(segment("wav", 0.99), measured=0.3)
-    assert decide([narrow], 0.3, 0.8).verdict == "uncertain"
-    assert decide([replace(narrow, p_ai=0.01)], 0.3, 0.8).verdict == "uncertain"
+    assert decide([narrow], thresholds()).verdict == "uncertain"
+    assert decide([replace(narrow, p_ai=0.01)], thresholds()).verdict == "uncertain"
     wide = replace(narrow, measured=0.9)
-    assert decide([wide, wide, narrow], 0.3, 0.8).verdict == "ai"
+    assert decide([wide, wide, narrow], thresholds()).verdict == "ai"
     scores = batch(0, 1, [0.99])
     scores = scores.with_payload(replace(scores.payload, measured=np.array([0.2], np.float32)))
-    result = audit_result([scores], 0.3, 0.8)
+    result = audit_result([scores], thresholds())
     assert isinstance(result, AuditedTrack)
     assert result.verdict.verdict == "uncertain"
     assert "too little of the spectrum" in result.track.notes[-1]

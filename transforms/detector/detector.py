@@ -21,6 +21,7 @@ from artifactnet.models.device import pick_device, segments_that_fit
 from artifactnet.models.safetensors_io import WeightsError
 from artifactnet.models.statistics.head import StatisticsHead
 from artifactnet.models.whole_file import whole_file
+from artifactnet.transforms.detector.evidence import FLAGGED
 from artifactnet.transforms.detector.onnx import OnnxDetector, is_onnx
 from artifactnet.transforms.elements.errors import AuditError
 from artifactnet.transforms.storage.fingerprint import object_facts
@@ -43,6 +44,7 @@ class DetectorOptions:
       model_id: what the file must be; empty for whatever it is.
       device: ``auto``, ``cpu``, ``cuda`` ...
       threads: CPU threads of torch in one process; 0 leaves torch's own choice.
+      evidence: which windows the networks read, see ``evidence.py``.
     """
 
     weights: Path | None = None
@@ -51,6 +53,7 @@ class DetectorOptions:
     model_id: str = ""
     device: str = "auto"
     threads: int = 0
+    evidence: str = FLAGGED
 
 
 class AnyDetector(Protocol):
@@ -74,6 +77,7 @@ class Detector:
       device: where the tensors are.
       segments_per_batch: segments that go through at once.
       head: on forensic statistics, which decides; ``None`` where the CNN does.
+      evidence: see ``DetectorOptions``.
     """
 
     def __init__(
@@ -82,6 +86,7 @@ class Detector:
         model_id: str,
         device: torch.device,
         head: StatisticsHead | None = None,
+        evidence: str = FLAGGED,
     ) -> None:
         # Channels last is a fifth faster on a CPU than torch's default layout.
         self.network = network.to(device).to(memory_format=torch.channels_last)
@@ -89,6 +94,7 @@ class Detector:
         self.device = device
         self.segments_per_batch = segments_that_fit(device)
         self.head = head
+        self.evidence = evidence
 
     @property
     def config(self) -> ArtifactNetConfig:
@@ -122,7 +128,7 @@ def _load(options: DetectorOptions) -> Detector | OnnxDetector:
         detector = OnnxDetector(path, options.device, options.threads)
     else:
         network, model_id, head = load_detector(path)
-        detector = Detector(network, model_id, pick_device(options.device), head)
+        detector = Detector(network, model_id, pick_device(options.device), head, options.evidence)
     if options.model_id and detector.model_id != options.model_id:
         raise WeightsError(
             f"{path}: model {detector.model_id} here, {options.model_id} where the job was started"

@@ -9,6 +9,7 @@ from collections.abc import Iterator
 from dataclasses import asdict, dataclass
 from typing import Any
 
+import numpy as np
 import pyarrow as pa
 
 from artifactnet.models.forensic_channels import FORENSIC_CHANNELS
@@ -59,12 +60,12 @@ SEGMENT_SCHEMA = pa.schema(
         pa.field("start", pa.float64(), nullable=False),
         pa.field("p_ai", pa.float32(), nullable=False),
         *(
-            pa.field(f"{channel}_{statistic}", pa.float32())  # null by an ONNX model
+            pa.field(f"{channel}_{statistic}", pa.float32())  # null where the networks read nothing
             for channel in FORENSIC_CHANNELS
             for statistic in ("mean", "std")
         ),
-        pa.field("embedding", pa.list_(pa.float32()), nullable=False),
-        pa.field("network_p_ai", pa.float32()),  # null where the CNN decides
+        pa.field("embedding", pa.list_(pa.float32()), nullable=False),  # empty where there is none
+        pa.field("network_p_ai", pa.float32()),  # null where the CNN decides or reads nothing
         pa.field("p_voice", pa.float32()),  # null where the detector doesn't ask
         pa.field(
             "statistics_logits",  # null where the detector reads no statistics
@@ -175,7 +176,7 @@ def segment_records(audited: AuditedTrack, run: RunFacts) -> Iterator[dict[str, 
             "start": segment.start,
             "p_ai": segment.p_ai,
             **statistics,
-            "embedding": segment.embedding.tolist(),
+            "embedding": [] if np.isnan(segment.embedding).any() else segment.embedding.tolist(),
             "p_voice": None if math.isnan(segment.p_voice) else segment.p_voice,
             "network_p_ai": None if math.isnan(segment.network_p_ai) else segment.network_p_ai,
             "statistics_logits": [

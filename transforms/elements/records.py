@@ -170,15 +170,45 @@ class SegmentBatch(Generic[PayloadT]):
 
 
 @dataclass(frozen=True)
+class SegmentScores:
+    """What the detector says of each segment, on the CPU.
+
+    Attributes:
+      p_ai: float32 ``[segments]``, P(AI) in [0, 1].
+      embedding: float32 ``[segments, embedding_size]`` of the CNN; NaN where it read none.
+      channel_statistics: float32 ``[segments, 7, 2]``, mean and deviation of each forensic channel;
+        NaN where there are none.
+      network_p_ai: float32 ``[segments]``, P(AI) by the CNN where a head on statistics decides; NaN
+        elsewhere, and where the networks read nothing.
+      group_logits: float32 ``[segments, groups]``, what each group of forensic statistics adds to
+        the logit; no groups where the detector reads no statistics.
+      measured: float32 ``[segments]``, share of the forensic statistics that could be measured;
+        1 where the detector reads none.
+      p_voice: float32 ``[segments]``, P(a voice alone); NaN where the detector doesn't ask.
+    """
+
+    p_ai: NDArray[np.float32]
+    embedding: NDArray[np.float32]
+    channel_statistics: NDArray[np.float32]
+    network_p_ai: NDArray[np.float32]
+    group_logits: NDArray[np.float32]
+    measured: NDArray[np.float32]
+    p_voice: NDArray[np.float32]
+
+
+@dataclass(frozen=True)
 class Measured:
     """What every payload from the statistics stage on carries along.
 
     Attributes:
-      statistics: forensic statistics, float32 ``[segments, statistics]``; ``None`` where the
-        detector reads none.
+      scores: of all segments of the batch by the head on statistics, whose networks' part is still
+        to come; ``None`` where the CNN decides.
+      chosen: which of the batch's segments the payload holds, ``[segments]``: those that the
+        networks are to read.
     """
 
-    statistics: NDArray[np.float32] | None
+    scores: SegmentScores | None
+    chosen: NDArray[np.intp]
 
 
 @dataclass(frozen=True)
@@ -215,32 +245,6 @@ class ForensicMaps(Measured):
     """Forensic channels, float32 ``[segments, 7, bins, frames]``."""
 
     forensic_channels: Tensor
-
-
-@dataclass(frozen=True)
-class SegmentScores:
-    """What the detector says of each segment, on the CPU.
-
-    Attributes:
-      p_ai: float32 ``[segments]``, P(AI) in [0, 1].
-      embedding: float32 ``[segments, embedding_size]`` of the CNN.
-      channel_statistics: float32 ``[segments, 7, 2]``, mean and deviation of each forensic channel.
-      network_p_ai: float32 ``[segments]``, P(AI) by the CNN where a head of trees decides; NaN
-        elsewhere.
-      group_logits: float32 ``[segments, groups]``, what each group of forensic statistics adds to
-        the logit; no groups where the detector reads no statistics.
-      measured: float32 ``[segments]``, share of the forensic statistics that could be measured;
-        1 where the detector reads none.
-      p_voice: float32 ``[segments]``, P(a voice alone); NaN where the detector doesn't ask.
-    """
-
-    p_ai: NDArray[np.float32]
-    embedding: NDArray[np.float32]
-    channel_statistics: NDArray[np.float32]
-    network_p_ai: NDArray[np.float32]
-    group_logits: NDArray[np.float32]
-    measured: NDArray[np.float32]
-    p_voice: NDArray[np.float32]
 
 
 @dataclass(frozen=True)

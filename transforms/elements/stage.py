@@ -2,7 +2,7 @@
 
 Enters: a ``SegmentBatch`` and the stage's pure function. Leaves: the batch with the function's
 result, or with a ``StageFailure`` that names the stage. A batch that failed before passes
-untouched.
+untouched, and so does one whose scores stand already.
 """
 
 import logging
@@ -14,7 +14,7 @@ from typing import TypeVar
 from apache_beam.metrics import Metrics
 
 from artifactnet.transforms.elements.errors import AuditError
-from artifactnet.transforms.elements.records import SegmentBatch, StageFailure
+from artifactnet.transforms.elements.records import SegmentBatch, SegmentScores, StageFailure
 
 NAMESPACE = "artifactnet"
 InT = TypeVar("InT")
@@ -54,8 +54,8 @@ def run_stage(
     metrics: StageMetrics, batch: SegmentBatch[InT], compute: Callable[[InT], OutT]
 ) -> SegmentBatch[OutT]:
     """Apply ``compute`` to the payload of ``batch``."""
-    if isinstance(batch.payload, StageFailure):
-        return batch.with_payload(batch.payload)
+    if isinstance(batch.payload, StageFailure | SegmentScores):
+        return batch  # type: ignore[return-value]
     with metrics.timed():
         try:
             return batch.with_payload(compute(batch.payload))

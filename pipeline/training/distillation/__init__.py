@@ -1,0 +1,1 @@
+"""A cheaper detector that learns from a dearer one."""
