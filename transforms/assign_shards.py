@@ -3,8 +3,8 @@
 Enters: ``ManifestRow`` items. Leaves: the same rows, shard by shard, each with its shard's name and
 size. A shard is what is written at once: a job that is killed loses only the shards that were in
 work. Rows whose audio lies in the same part of a Parquet row group are one shard and in order, so
-that the part is read once; of all others a hash decides. A row holds the address of its audio,
-never the audio.
+that the part is read once; all others are dealt out by their line, so that shards, and with them
+the loads of a few workers, are of one size. A row holds the address of its audio, never the audio.
 """
 
 import hashlib
@@ -14,7 +14,6 @@ from dataclasses import replace
 import apache_beam as beam
 
 from artifactnet.transforms.elements.records import ManifestRow, Shard
-from artifactnet.transforms.read_manifest import line_key
 
 ROWS_PER_SHARD = 64
 """At most, in the mean: some seconds of work for a GPU, a minute for a core."""
@@ -25,9 +24,10 @@ def _digest(text: str) -> bytes:
 
 
 def shard_key(row: ManifestRow, shards: int) -> str:
-    """Rows of equal key are one shard."""
+    """Rows of equal key are one shard; lines are dealt out, so that shards are of one size."""
     if row.embedded is None or row.failure:
-        return f"hash {int.from_bytes(_digest(line_key(row))[:8]) % shards}"
+        first = int.from_bytes(_digest(row.manifest)[:8])
+        return f"dealt {(first + row.line) % shards}"
     part = row.embedded.row // ROWS_PER_SHARD
     return f"{row.embedded.manifest}#{row.embedded.row_group}#{part}"
 

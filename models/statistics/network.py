@@ -6,7 +6,7 @@ logit a segment, the mean over the networks, and how much each statistic moved i
 
 import itertools
 from collections.abc import Mapping
-from typing import Any
+from typing import Any, cast
 
 import numpy as np
 import torch
@@ -49,7 +49,10 @@ class Hidden(nn.Module):
 
     def forward(self, x: Tensor) -> Tensor:
         """``[networks, rows, before]`` to ``[networks, rows, width]``."""
-        x = self.linear(x)
+        return self.after_linear(self.linear(x))
+
+    def after_linear(self, x: Tensor) -> Tensor:
+        """All but the linear layer, ``[networks, rows, width]``."""
         x = nn.functional.layer_norm(x, x.shape[-1:]) * self.gain + self.shift
         return self.dropout(nn.functional.gelu(x))
 
@@ -92,6 +95,10 @@ class StatisticsNetwork(nn.Module):
         """How many run side by side."""
         return len(self.output.bias)
 
+    @property
+    def _first(self) -> Hidden:
+        return cast(Hidden, self.hidden[0])
+
     def inputs(self, statistics: Tensor) -> Tensor:
         """Standardised ``[segments, statistics + flagged]`` of ``[segments, statistics]``."""
         x = (statistics - self.center) / self.scale
@@ -102,8 +109,12 @@ class StatisticsNetwork(nn.Module):
 
     def of_inputs(self, inputs: Tensor) -> Tensor:
         """Logits ``[networks, rows]`` of ``inputs`` ``[networks, rows, statistics + flagged]``."""
-        x = self.input_dropout(inputs)
-        for layer in self.hidden:
+        return self._of_first(self._first.linear(self.input_dropout(inputs)))
+
+    def _of_first(self, x: Tensor) -> Tensor:
+        """Logits ``[networks, rows]`` of what the first linear layer gives."""
+        x = self._first.after_linear(x)
+        for layer in self.hidden[1:]:
             x = layer(x)
         return self.output(x)[..., 0]
 
@@ -117,7 +128,8 @@ class StatisticsNetwork(nn.Module):
 
         Integrated gradients from a segment whose statistics are all the median (Sundararajan et
         al., arXiv 1703.01365, section 3), by the midpoint rule; what the rule misses is shared out
-        by size, so that the parts sum to the logit.
+        by size, so that the parts sum to the logit. The first layer is linear, so it is walked
+        once and not at every point of the path.
 
         Args:
           statistics: ``[segments, statistics]``.
@@ -128,13 +140,15 @@ class StatisticsNetwork(nn.Module):
         inputs = self.inputs(statistics)
         with torch.inference_mode(False), torch.enable_grad():
             inputs = inputs.clone()
-            total = torch.zeros_like(inputs)
-            for point in range(PATH_POINTS):
-                at = (inputs * ((point + 0.5) / PATH_POINTS)).requires_grad_()
-                logit = self.of_inputs(at.expand(self.networks, -1, -1)).mean(dim=0)
-                (gradient,) = torch.autograd.grad(logit.sum(), at)
-                total += gradient
-        parts = total / PATH_POINTS * inputs
+            weight, bias = self._first.linear.weight, self._first.linear.bias
+            moved = inputs.expand(self.networks, -1, -1) @ weight.detach()
+            points = (torch.arange(PATH_POINTS) + 0.5) / PATH_POINTS
+            path = points[:, None, None] * moved[:, None] + bias.detach()[:, None]
+            path = path.flatten(1, 2).requires_grad_()  # [networks, points * segments, width]
+            logit = self._of_first(path).mean(dim=0)
+            (gradient,) = torch.autograd.grad(logit.sum(), path)
+        steps = gradient.unflatten(1, (PATH_POINTS, len(inputs))).mean(dim=1)
+        parts = (steps @ weight.detach().mT).sum(dim=0) * inputs
         with torch.no_grad():
             origin = self.of_inputs(inputs.new_zeros(self.networks, 1, inputs.shape[1])).mean()
             wanted = self.of_inputs(inputs.expand(self.networks, -1, -1)).mean(dim=0) - origin

@@ -23,8 +23,14 @@ from apache_beam.runners.runner import create_runner
 from artifactnet.models.device import pick_device
 from artifactnet.pipeline.audit.catalogue import Manifests, find_files, find_manifests
 from artifactnet.pipeline.audit.graph import AuditOptions
-from artifactnet.pipeline.audit.local_runner import LOCAL_RUNNERS, default_workers, shard_count
+from artifactnet.pipeline.audit.local_runner import (
+    LOCAL_RUNNERS,
+    ROWS_PER_WORKER,
+    default_workers,
+    shard_count,
+)
 from artifactnet.pipeline.audit.request import AuditRequest
+from artifactnet.pipeline.audit.rows_to_do import rows_to_do
 from artifactnet.pipeline.options import detector_address
 from artifactnet.pipeline.output.damage import all_damage, damaged_files, without_damaged
 from artifactnet.pipeline.output.folder import OutputError, check_name, check_output
@@ -120,7 +126,8 @@ def prepare(request: AuditRequest) -> Plan:
     if doomed := sorted(set(manifests.addresses) & set(files.all)):
         raise OutputError(f"{doomed[0]} is to be read and replaced: choose another --output")
     seen = _inspect(manifests)
-    workers = _workers(request, seen.rows) if local else 0
+    on_gpu = local and pick_device(request.device).type == "cuda"
+    workers = request.workers or default_workers(seen.rows, on_gpu) if local else 0
     decode = DecodeOptions(request.segments, access=access)
     run = _run_facts(request, run_id, detector, decode)
     options = AuditOptions(
@@ -137,6 +144,9 @@ def prepare(request: AuditRequest) -> Plan:
         accelerator=request.accelerator,
         worker_ram=request.worker_ram,
     )
+    if workers > 1 and not request.workers:
+        to_do = rows_to_do(options, seen.rows, enough=workers * ROWS_PER_WORKER)
+        workers = default_workers(to_do, on_gpu)
     template = beam_options.view_as(GoogleCloudOptions).template_location or ""
     return Plan(
         request, output, files, manifests, seen.rows, options, beam_options, workers, template
@@ -210,10 +220,6 @@ def _inspect(manifests: Manifests) -> Inspection:
     if manifests.to_list:  # a listing has no columns of its own
         return Inspection(ManifestLayout(), len(manifests.to_list))
     return inspect_manifests(manifests.addresses)
-
-
-def _workers(request: AuditRequest, rows: int | None) -> int:
-    return request.workers or default_workers(rows, pick_device(request.device).type == "cuda")
 
 
 def _run_facts(

@@ -16,6 +16,7 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
+from artifactnet.pipeline.audit.profile import print_profile
 from artifactnet.pipeline.audit.request import AuditRequest
 from artifactnet.pipeline.audit.run import run_audit
 from artifactnet.pipeline.output.latest import read_state
@@ -175,8 +176,10 @@ def results_console() -> Console:
     return Console(highlight=False, soft_wrap=True, emoji=False, width=width)
 
 
-def _print_record(record: RunRecord, folder: str) -> None:
+def _print_record(record: RunRecord, folder: str, profile: bool) -> None:
     console = results_console()
+    if profile:
+        print_profile(record, record.workers, console)
     results = read_results(folder, record.run_id)
     counts = record.counts
     print_verdicts(results.lines, counts.tracks + counts.errors, console)
@@ -199,13 +202,16 @@ def _print_record(record: RunRecord, folder: str) -> None:
     console.print(f"Record:  {folder}/run.json")
 
 
-def audit_and_report(request: AuditRequest, fail_on_errors: float | None, as_json: bool) -> int:
+def audit_and_report(
+    request: AuditRequest, fail_on_errors: float | None, as_json: bool, profile: bool = False
+) -> int:
     """Run an audit and print what came of it.
 
     Args:
       request: what to audit.
       fail_on_errors: largest share of rows that may be errors; ``None`` for any.
       as_json: print the run record as JSON.
+      profile: print where the time went.
 
     Returns:
       Exit code: 1 when too many rows were errors, else 0.
@@ -215,7 +221,7 @@ def audit_and_report(request: AuditRequest, fail_on_errors: float | None, as_jso
     if as_json:
         print(json.dumps({**asdict(record), "output": folder}, indent=2, default=str))
     else:
-        _print_record(record, folder)
+        _print_record(record, folder, profile)
     share = record.counts.errors / max(1, record.counts.rows_in)
     if fail_on_errors is not None and share > fail_on_errors:
         print(

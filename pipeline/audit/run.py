@@ -186,6 +186,7 @@ def record(plan: Plan, executed: Executed) -> RunRecord:
             "audio_seconds_per_second": round(audio_seconds / seconds, 3),
         },
         left_out=dict(plan.manifests.left_out),
+        workers=plan.workers,
     )
     if plan.request.overwrite:  # the new audit is complete; only now does the one it replaces go
         FileSystems.delete(plan.files.kept)

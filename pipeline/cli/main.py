@@ -64,6 +64,7 @@ def audit(
         typer.Option(min=0, max=1, help="Exit with 1 if a larger share of the rows are errors."),
     ] = None,
     as_json: AsJson = False,
+    profile: Annotated[bool, typer.Option("--profile", help="Print where the time went.")] = False,
     verbose: Annotated[bool, typer.Option("--verbose", "-v", help="Show Beam's log.")] = False,
 ) -> None:
     """Audit a catalogue; onto an earlier audit, only what is new or changed.
@@ -71,13 +72,15 @@ def audit(
     Flags of Beam (--runner, --project ...) are passed on.
     """
     set_up_logging(verbose)
+    if not as_json:  # Beam and torch take seconds to import
+        print(f"auditing {request.catalogue}", file=sys.stderr, flush=True)
     from dataclasses import replace
 
     from artifactnet.pipeline.audit.report import audit_and_report
     from artifactnet.pipeline.cli.beam_flags import beam_flags_of
 
     request = replace(request, quiet=as_json, beam_options=beam_flags_of(context))
-    raise typer.Exit(audit_and_report(request, fail_on_errors, as_json))
+    raise typer.Exit(audit_and_report(request, fail_on_errors, as_json, profile))
 
 
 @app.command()

@@ -76,6 +76,7 @@ class RunRecord:
       versions: of what decides a score.
       metrics: counters and distributions of every stage.
       rates: tracks and seconds of audio per second of wall time.
+      workers: processes of a local run; 0 for a job on another engine.
       left_out: files of the catalogue that are no audio by their name, by suffix.
     """
 
@@ -91,6 +92,7 @@ class RunRecord:
     metrics: dict[str, Any]
     rates: dict[str, float]
     left_out: dict[str, int] = field(default_factory=dict)
+    workers: int = 0
 
 
 def recorded_catalogue(output: str) -> str:
@@ -128,7 +130,8 @@ def metrics_of(result: PipelineResult) -> dict[str, Any]:
         if name := _name(found.key.metric):
             mean = round(value.mean, 1) if value.count else 0
             distributions[name] = {
-                "count": value.count, "mean": mean, "min": value.min, "max": value.max
+                "count": value.count, "sum": value.sum, "mean": mean,
+                "min": value.min, "max": value.max,
             }  # fmt: skip
     return {"counters": dict(counters), "distributions": distributions}
 

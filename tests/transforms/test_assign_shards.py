@@ -1,3 +1,5 @@
+from collections import Counter
+
 import apache_beam as beam
 from apache_beam.testing.test_pipeline import TestPipeline
 from apache_beam.testing.util import assert_that, equal_to
@@ -34,5 +36,7 @@ def test_neighbours_in_a_row_group_are_one_shard() -> None:
     assert len(set(keys[20:])) == 4
 
 
-def test_keys_do_not_depend_on_the_process() -> None:
-    assert shard_key(ManifestRow("track", "/a", "m", 1), 1000) == "hash 110"
+def test_lines_are_dealt_out_evenly_and_alike_in_every_process() -> None:
+    keys = [shard_key(row, 5) for row in some_rows()[:20]]
+    assert sorted(Counter(keys).values()) == [4] * 5
+    assert shard_key(ManifestRow("track", "/a", "m", 1), 1000) == "dealt 434"

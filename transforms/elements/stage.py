@@ -23,13 +23,13 @@ logger = logging.getLogger(__name__)
 
 
 class StageMetrics:
-    """Beam metrics of one stage: elements, failures, and a latency distribution in ms."""
+    """Beam metrics of one stage: elements, failures, and a distribution of microseconds."""
 
     def __init__(self, stage: str) -> None:
         self.stage = stage
         self.elements = Metrics.counter(NAMESPACE, f"{stage}_elements")
         self.failures = Metrics.counter(NAMESPACE, f"{stage}_failures")
-        self.latency = Metrics.distribution(NAMESPACE, f"{stage}_latency_ms")
+        self.latency = Metrics.distribution(NAMESPACE, f"{stage}_latency_us")
 
     @contextmanager
     def timed(self) -> Iterator[None]:
@@ -39,7 +39,7 @@ class StageMetrics:
             yield
         finally:
             self.elements.inc()
-            self.latency.update(round(1000 * (time.perf_counter() - began)))
+            self.latency.update(round(1e6 * (time.perf_counter() - began)))
 
 
 def failure(stage: str, track_id: str, error: Exception) -> StageFailure:

@@ -113,7 +113,7 @@ def test_metrics_cover_every_stage(audited) -> None:
     metrics = audited[1].metrics
     for stage in ("decode", "codec", "stft", "residual", "hpss", "features", "classify", "verdict"):
         assert metrics["counters"][f"{stage}_elements"] > 0
-        assert metrics["distributions"][f"{stage}_latency_ms"]["count"] > 0
+        assert metrics["distributions"][f"{stage}_latency_us"]["count"] > 0
     assert metrics["counters"]["audio_seconds"] == 4 * 26
 
 

@@ -1,0 +1,61 @@
+"""Does a track cost the same in a long catalogue, and a long file no more than a short one?
+
+    python benchmarks/growth.py [--rows 100,1000,10000]
+
+A free detector and one short window a track, so that what is measured is the job around them. Prints
+wall seconds, seconds a track beyond those of the smallest catalogue, and the largest process.
+"""
+
+import argparse
+import os
+import subprocess
+import tempfile
+import time
+from pathlib import Path
+
+from catalogues import audit_command, synthetic
+from increments import loudness_model
+
+ROOT = Path(__file__).parents[1]
+
+
+def measured(command: list[str]) -> tuple[float, float]:
+    """Wall seconds of ``command``, and MiB of its largest process."""
+    began = time.perf_counter()
+    process = subprocess.Popen(command, stdout=subprocess.DEVNULL, cwd=ROOT)
+    _, status, usage = os.wait4(process.pid, 0)
+    if status:
+        raise SystemExit(f"{' '.join(command)}: exit code {os.waitstatus_to_exitcode(status)}")
+    return time.perf_counter() - began, usage.ru_maxrss / 1024
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--rows", default="100,1000,10000")
+    options = parser.parse_args()
+    counts = sorted(int(count) for count in options.rows.split(","))
+    with tempfile.TemporaryDirectory() as name:
+        folder = Path(name)
+        model = loudness_model(folder / "loudness.onnx")
+        whole = synthetic(folder / "catalogue", min(counts[-1], 1000))
+        lines = whole.read_text().splitlines()
+        first: tuple[int, float] | None = None
+        for count in counts:
+            manifest = folder / "catalogue" / f"{count}.jsonl"
+            rows = (lines[n % len(lines)].replace('"t', f'"t{n}-') for n in range(count))
+            manifest.write_text("".join(row + "\n" for row in rows))
+            command = audit_command(manifest, folder / f"out-{count}")
+            seconds, mib = measured(
+                [*command, "--json", "--segments", "1", "--model", str(model), "--workers", "1"]
+            )
+            line = f"{count} rows: {seconds:.1f} s, largest process {mib:.0f} MiB"
+            if first:
+                each = (seconds - first[1]) / (count - first[0])
+                line += f", {1000 * each:.2f} ms a further track"
+            else:
+                first = count, seconds
+            print(line, flush=True)
+
+
+if __name__ == "__main__":
+    main()

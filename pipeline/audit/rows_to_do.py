@@ -1,0 +1,50 @@
+"""How many rows of a small catalogue need an audit, before any worker is started.
+
+Enters: the options of an audit. Leaves: a number of rows. Starting processes costs more than
+looking at a few thousand files; the pipeline looks at them again, and what it finds counts.
+"""
+
+from itertools import chain
+
+from artifactnet.pipeline.audit.graph import AuditOptions
+from artifactnet.transforms.read_manifest import ParseManifestDoFn, line_key
+from artifactnet.transforms.skip_unchanged import (
+    EarlierResult,
+    ReadEarlierDoFn,
+    identified,
+    is_unchanged,
+    latest_results,
+)
+
+MOST_ROWS = 20_000
+"""Of a catalogue that is looked at: this takes about as long as starting the workers."""
+
+
+def rows_to_do(options: AuditOptions, rows: int | None, enough: int) -> int:
+    """Rows that are new or changed, of which ``enough`` are counted at most.
+
+    Args:
+      options: of the audit.
+      rows: of the catalogue, ``None`` if nobody knows.
+      enough: more make no difference.
+
+    Returns:
+      ``enough`` too where looking would take long: a large catalogue, or one in a bucket.
+    """
+    remote = any("://" in address for address in (*options.manifests, *options.earlier))
+    if not options.earlier or rows is None or rows > MOST_ROWS or remote:
+        return enough
+    read = ReadEarlierDoFn(options.output.run)
+    earlier: dict[str, list[EarlierResult]] = {}
+    for key, result in chain.from_iterable(map(read.process, options.earlier)):
+        earlier.setdefault(key, []).append(result)
+    parse = ParseManifestDoFn(options.output.layout, options.roots)
+    found = 0
+    for row in chain.from_iterable(map(parse.process, options.manifests)):
+        if found >= enough or "://" in row.uri:
+            return enough
+        known = earlier.get(line_key(row))
+        if known and not row.failure:
+            row = identified(row, options.decode.access, options.output.run.run_id)
+        found += not (known and is_unchanged(row, latest_results(known)))
+    return found
