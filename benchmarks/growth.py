@@ -2,8 +2,8 @@
 
     python benchmarks/growth.py [--rows 100,1000,10000]
 
-A free detector and one short window a track, so that what is measured is the job around them. Prints
-wall seconds, seconds a track beyond those of the smallest catalogue, and the largest process.
+A free detector and one short window a track, so that what is measured is the job around them.
+Prints wall seconds, those of a track beyond the smallest catalogue, and the largest process.
 """
 
 import argparse

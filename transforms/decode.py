@@ -6,6 +6,7 @@ Enters: ``ManifestRow`` items. Leaves: ``DecodedTrack`` items, with mono windows
 why there are none.
 """
 
+import io
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 
@@ -49,10 +50,11 @@ def decode_row(
     """Decode one track; what goes wrong is in the result."""
     if row.failure:
         return DecodedTrack(row, None, row.failure)
-    sha256, ranges = None, None
+    sha256, ranges, size = None, None, 0
     try:
         with open_audio(row, options.limits, embedded, options.access) as opened:
             sha256, ranges = opened.sha256, opened.ranges
+            size = opened.file.seek(0, io.SEEK_END)
             audio = decoder_pool().decode(
                 opened.file,
                 sample_rate=config.sample_rate,
@@ -65,7 +67,7 @@ def decode_row(
     except Exception as error:  # one bad track must not fail the job
         problem = failure(STAGE, row.track_id, error)
         return DecodedTrack(row, sha256, problem, ranges.fetched if ranges else 0)
-    return DecodedTrack(row, sha256, audio, ranges.fetched if ranges else 0)
+    return DecodedTrack(row, sha256, audio, ranges.fetched if ranges else 0, size)
 
 
 class DecodeDoFn(beam.DoFn):

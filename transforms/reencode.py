@@ -72,7 +72,9 @@ def batches_of(
         yield codecs[0], SegmentBatch(facts, str(codecs[0]), 0, 1, (), track.audio)
         return
     audio = track.audio
-    facts = TrackFacts(track.row, track.sha256, audio.info, audio.notes, audio.bandwidth_hz)
+    facts = TrackFacts(
+        track.row, track.sha256, audio.info, audio.notes, audio.facts, track.file_bytes
+    )
     cuts = range(0, len(audio.starts), segments_per_batch)
     for position, spec in enumerate(codecs):
         for index, first in enumerate(cuts):

@@ -19,6 +19,7 @@ import soxr
 from numpy.typing import NDArray
 
 from artifactnet.transforms.audio.container_repair import repaired
+from artifactnet.transforms.audio.sound_facts import SoundFacts, median_facts, sound_facts
 from artifactnet.transforms.elements.errors import (
     AuditError,
     DamagedAudioError,
@@ -104,14 +105,14 @@ class DecodedAudio(NamedTuple):
       starts: start of each window in seconds, ascending, ``[segments]``.
       windows: mono float32 ``[segments, window_samples]``, peak at most 1.
       notes: what a reader of the verdict should know, e.g. windows that were silent.
-      bandwidth_hz: up to where there is sound, the median over the windows.
+      facts: of the sound, the median over the windows.
     """
 
     info: AudioInfo
     starts: tuple[float, ...]
     windows: NDArray[np.float32]
     notes: tuple[str, ...]
-    bandwidth_hz: float = 0.0
+    facts: SoundFacts = SoundFacts()
 
 
 class AudioReader(Protocol):
@@ -175,23 +176,6 @@ def check_limits(info: AudioInfo, limits: DecodeLimits) -> None:
         )
     if info.sample_rate < 1 or info.channels < 1 or info.duration <= 0:
         raise EmptyAudioError("the file holds no samples")
-
-
-BANDWIDTH_FFT = 4096
-BANDWIDTH_DB = 75.0
-"""Below the strongest; deeper there is a coder's rest, or rounding."""
-
-
-def bandwidth_hz(window: NDArray[np.float32], sample_rate: int) -> float:
-    """Up to where ``window`` ``[samples]`` holds sound, in Hz."""
-    frames = len(window) // BANDWIDTH_FFT
-    if not frames:
-        return 0.0
-    blocks = window[: frames * BANDWIDTH_FFT].reshape(frames, BANDWIDTH_FFT)
-    spectra = np.abs(np.fft.rfft(blocks * np.hanning(BANDWIDTH_FFT).astype(np.float32)))
-    power = np.square(spectra).mean(axis=0)
-    sounding = np.flatnonzero(power > power.max() * 10 ** (-BANDWIDTH_DB / 10))
-    return float(sounding.max() * sample_rate / BANDWIDTH_FFT) if len(sounding) else 0.0
 
 
 def _downmix(samples: NDArray[np.float32]) -> NDArray[np.float64]:
@@ -369,6 +353,7 @@ def read_windows(
         planned = plan_windows(info.duration, seconds, most)
     needed = COMPLETE_FRACTION * seconds * info.sample_rate
     starts: list[float] = []
+    facts: list[SoundFacts] = []
     windows = np.empty((len(planned), window_samples), np.float32) if room is None else room
     unreadable = silent = 0
     problem = "the sound ends before the first window does"
@@ -388,6 +373,7 @@ def read_windows(
             continue
         windows[len(starts)] = window
         starts.append(start)
+        facts.append(sound_facts(samples, window, sample_rate))
     if not starts and silent:
         raise SilentAudioError(f"all {silent} windows that could be read are silent")
     if not starts:
@@ -397,6 +383,5 @@ def read_windows(
     if silent:
         notes.append(f"{silent} of {len(planned)} windows silent")
     kept = windows[: len(starts)]
-    bandwidth = float(np.median([bandwidth_hz(window, sample_rate) for window in kept]))
-    audio = DecodedAudio(info, tuple(starts), kept, tuple(notes), bandwidth)
+    audio = DecodedAudio(info, tuple(starts), kept, tuple(notes), median_facts(facts))
     return Read(audio, unreadable)

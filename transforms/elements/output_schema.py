@@ -14,6 +14,7 @@ import pyarrow as pa
 
 from artifactnet.models.forensic_channels import FORENSIC_CHANNELS
 from artifactnet.models.statistics.forensic_statistics import GROUPS
+from artifactnet.transforms.audio.sound_facts import SoundFacts
 from artifactnet.transforms.elements.records import AuditedTrack, ErrorRow
 from artifactnet.transforms.manifests.columns import ManifestLayout
 
@@ -43,7 +44,12 @@ TRACK_FIELDS = (
     pa.field("sample_rate", pa.int32(), nullable=False),
     pa.field("channels", pa.int32(), nullable=False),
     pa.field("duration", pa.float64(), nullable=False),
+    pa.field("file_bytes", pa.int64()),
     pa.field("bandwidth_hz", pa.float64()),
+    pa.field("level_db", pa.float64()),
+    pa.field("crest_db", pa.float64()),
+    pa.field("at_peak", pa.float64()),
+    pa.field("channel_correlation", pa.float64()),  # null for one channel
     pa.field("notes", pa.list_(pa.string()), nullable=False),
     pa.field("label", pa.string()),
     pa.field("generator", pa.string()),
@@ -128,6 +134,13 @@ class RunFacts:
     threshold_real: float
 
 
+NO_SOUND = SoundFacts(*[math.nan] * len(SoundFacts._fields))
+
+
+def _number(value: float) -> float | None:
+    return None if math.isnan(value) else value
+
+
 def track_record(audited: AuditedTrack, names: dict[str, str], run: RunFacts) -> dict[str, Any]:
     """The row of ``tracks/``."""
     track, row, verdict = audited.track, audited.track.row, audited.verdict
@@ -150,7 +163,8 @@ def track_record(audited: AuditedTrack, names: dict[str, str], run: RunFacts) ->
         "content_id": row.content_id,
         "sha256": track.sha256,
         **track.info._asdict(),
-        "bandwidth_hz": track.bandwidth_hz,
+        "file_bytes": track.file_bytes or None,
+        **{name: _number(value) for name, value in (track.sound or NO_SOUND)._asdict().items()},
         "notes": list(track.notes),
         "label": row.label,
         "generator": row.generator,

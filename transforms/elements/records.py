@@ -15,6 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 from torch import Tensor
 
+from artifactnet.transforms.audio.sound_facts import SoundFacts
 from artifactnet.transforms.audio.windows import AudioInfo, DecodedAudio
 
 PayloadT = TypeVar("PayloadT")
@@ -125,12 +126,14 @@ class DecodedTrack:
       sha256: of the whole file, hexadecimal; ``None`` where not all of it was read.
       audio: windows, or why there are none.
       object_bytes: transferred from an object store.
+      file_bytes: size of the file; 0 where it was not opened.
     """
 
     row: ManifestRow
     sha256: str | None
     audio: DecodedAudio | StageFailure
     object_bytes: int = 0
+    file_bytes: int = 0
 
 
 @dataclass(frozen=True)
@@ -141,7 +144,8 @@ class TrackFacts:
     sha256: str | None = None
     info: AudioInfo | None = None
     notes: tuple[str, ...] = ()
-    bandwidth_hz: float | None = None
+    sound: SoundFacts | None = None
+    file_bytes: int = 0
 
 
 @dataclass(frozen=True)

@@ -38,6 +38,7 @@ from artifactnet.transforms.audio.decoder.protocol import (
     receive,
     send,
 )
+from artifactnet.transforms.audio.sound_facts import SoundFacts
 from artifactnet.transforms.audio.windows import AudioInfo, DecodedAudio, DecodeLimits
 from artifactnet.transforms.elements import errors
 from artifactnet.transforms.elements.errors import (
@@ -354,7 +355,8 @@ class DecoderPool:
             process.give_back(windows.nbytes)
             info = AudioInfo(*done["info"])
             notes = tuple(map(str, done["notes"]))
-            return DecodedAudio(info, starts, windows, notes, float(done["bandwidth_hz"]))
+            facts = SoundFacts(*map(float, done["facts"]))
+            return DecodedAudio(info, starts, windows, notes, facts)
 
         return self._with_process(do, lambda: file.seek(0))
 

@@ -95,7 +95,7 @@ def _decode(job: dict[str, Any], file: BinaryIO, shared: NDArray[np.float32]) ->
         "info": audio.info,
         "starts": audio.starts,
         "notes": audio.notes,
-        "bandwidth_hz": audio.bandwidth_hz,
+        "facts": audio.facts,
     }
 
 

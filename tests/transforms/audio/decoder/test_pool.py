@@ -77,7 +77,9 @@ def test_decodes_as_in_process(pool: DecoderPool, wav) -> None:
     with path.open("rb") as local:
         for file in (local, io.BytesIO(path.read_bytes())):
             found = decode(pool, file)
-            assert found._replace(windows=wanted.windows) == wanted
+            np.testing.assert_array_equal(found.facts, wanted.facts)  # some are NaN
+            same = {"windows": wanted.windows, "facts": wanted.facts}
+            assert found._replace(**same) == wanted
             np.testing.assert_array_equal(found.windows, wanted.windows)
 
 
