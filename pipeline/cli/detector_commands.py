@@ -21,9 +21,19 @@ Weights = Annotated[
 
 
 @takes(ScoreRequest)
-def score(request: ScoreRequest, as_json: AsJson = False) -> None:
+def score(
+    request: ScoreRequest,
+    report: Annotated[
+        Path | None, typer.Option(help="HTML page to write: the evidence on the one file.")
+    ] = None,
+    as_json: AsJson = False,
+) -> None:
     """Score a few files, without Beam."""
     set_up_logging(False)
+    if report is not None:
+        from artifactnet.pipeline.evidence.one_file import print_page
+
+        raise typer.Exit(print_page(request, report, as_json))
     from artifactnet.pipeline.audit.score import print_scores
 
     raise typer.Exit(print_scores(request, as_json))

@@ -22,7 +22,8 @@ BEAM_FLAGS = {"allow_extra_args": True, "ignore_unknown_options": True}
 EXTRAS = {
     "onnx": ("onnx", "onnxruntime", "onnxscript"),
     "training": ("librosa", "pydantic", "tensorboard"),
-    "bench": ("matplotlib", "sklearn"),
+    "report": ("jinja2", "matplotlib"),
+    "bench": ("sklearn",),
     "gcp": ("google",),
     "aws": ("boto3", "botocore"),
     "dask": ("dask", "distributed"),

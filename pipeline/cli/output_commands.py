@@ -1,4 +1,4 @@
-"""Commands for those who run audits week after week: compact, diff, list, verify.
+"""Commands for those who run audits week after week: compact, diff, list, report, verify.
 
 Enters: arguments. Leaves: ``COMMANDS``, which ``artifactnet`` takes; flags of Beam are passed on.
 """
@@ -9,6 +9,8 @@ from typing import Annotated
 import typer
 
 from artifactnet.pipeline.cli.options import AsJson, set_up_logging
+from artifactnet.pipeline.evidence.request import ReportRequest
+from artifactnet.pipeline.options import takes
 
 RUN_HELP = "Output of an audit, or OUTPUT/runs/RUN.json for its state after that run."
 
@@ -109,5 +111,19 @@ def list_(
     list_tracks(absolute(output), Choice(tuple(verdict or ()), where, sort, most), form)
 
 
+@takes(ReportRequest)
+def report(context: typer.Context, request: ReportRequest, as_json: AsJson = False) -> None:
+    """Make pages of an audit: the catalogue, and the evidence on flagged tracks."""
+    set_up_logging(False)
+    _open_storage(context)
+    from dataclasses import replace
+
+    from artifactnet.pipeline.cli.beam_flags import beam_flags_of
+    from artifactnet.pipeline.evidence.report import print_report
+
+    request = replace(request, beam_options=beam_flags_of(context))
+    raise typer.Exit(print_report(request, as_json))
+
+
 list_.__name__ = "list"
-COMMANDS = (compact, diff, list_, verify)
+COMMANDS = (compact, diff, list_, report, verify)

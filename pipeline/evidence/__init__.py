@@ -1,0 +1,1 @@
+"""Evidence that a person can act on: pages and tables of why a track was flagged."""

@@ -1,0 +1,114 @@
+"""Innocent explanations of a score, each measured against human music whose sound is as extreme.
+
+Enters: the facts of a track's sound, and the reference. Leaves: what is measured, and whether it
+explains the score. The question to each: of the human tracks that are at least as narrow, as loud,
+as clipped, how many are called ai? Few, surely: it does not explain. Many, surely: it explains.
+Between the two, or with too few such tracks, nobody can tell.
+"""
+
+import math
+from collections.abc import Mapping
+from typing import Any, NamedTuple
+
+from artifactnet.models.config import ArtifactNetConfig
+from artifactnet.pipeline.evidence.reference import Rate, Reference
+
+EXPLAINS, EXPLAINS_NOT, CANNOT_TELL = "explains", "does not explain", "cannot tell"
+TOLERATED = 0.05
+"""Share of human tracks called ai from which a condition is an explanation."""
+
+
+class Explanation(NamedTuple):
+    """One innocent explanation.
+
+    Attributes:
+      name: of it.
+      measured: value and unit, as text.
+      says: ``explains``, ``does not explain`` or ``cannot tell``.
+      why: a sentence.
+    """
+
+    name: str
+    measured: str
+    says: str
+    why: str
+
+
+class _Condition(NamedTuple):
+    name: str
+    fact: str
+    above: bool
+    text: str
+    compared: str
+
+
+CONDITIONS = (
+    _Condition("low bit rate", "bit_rate", False, "{:.0f} kbit/s", "at most that bit rate"),
+    _Condition(
+        "narrow bandwidth, or a transcoded source",
+        "bandwidth_hz",
+        False,
+        "sound up to {:.0f} Hz",
+        "at most that bandwidth",
+    ),
+    _Condition(
+        "channels in antiphase",
+        "channel_correlation",
+        False,
+        "correlation {:.2f}",
+        "channels that cancel as much",
+    ),
+    _Condition(
+        "clipping", "at_peak", True, "{:.2%} of the samples at the peak", "as many at the peak"
+    ),
+    _Condition(
+        "limiting", "crest_db", False, "peak {:.1f} dB over the mean", "as little room above it"
+    ),
+    _Condition("a quiet recording", "level_db", False, "{:.1f} dB", "at most that level"),
+    _Condition("a voice alone", "p_voice", True, "P(voice alone) {:.2f}", "as much of a voice"),
+)
+UNMEASURED = (
+    ("pitch or tempo shift", "a shift leaves no measure of its own here"),
+    ("noise reduction", "its traces are like a decoder's, and nothing here tells them apart"),
+)
+
+
+def judged(found: Rate) -> str:
+    """What a rate of false alarms among alike human tracks says."""
+    if not found.enough:
+        return CANNOT_TELL
+    if found.upper <= TOLERATED:
+        return EXPLAINS_NOT
+    return EXPLAINS if found.lower >= TOLERATED else CANNOT_TELL
+
+
+def _explanation(
+    condition: _Condition,
+    value: float | None,
+    reference: Reference | None,
+    config: ArtifactNetConfig,
+) -> Explanation:
+    if value is None or not math.isfinite(value):
+        if condition.fact == "channel_correlation":
+            return Explanation(condition.name, "one channel", EXPLAINS_NOT, "nothing can cancel")
+        return Explanation(condition.name, "not measured", CANNOT_TELL, "there is no such figure")
+    measured = condition.text.format(value)
+    if reference is None:
+        return Explanation(condition.name, measured, CANNOT_TELL, "no known music to compare with")
+    alike = reference.human_rate_where(condition.fact, value, condition.above, config)
+    why = (
+        f"of {alike.tracks} human tracks with {condition.compared}, {alike.seen} are called ai"
+        if alike.tracks
+        else f"no human track that was tested has {condition.compared}"
+    )
+    return Explanation(condition.name, measured, judged(alike), why)
+
+
+def explanations(
+    facts: Mapping[str, Any], reference: Reference | None, config: ArtifactNetConfig
+) -> tuple[Explanation, ...]:
+    """Every explanation, for a track of which ``facts`` are known by their columns' names."""
+    return (
+        *(_explanation(one, facts.get(one.fact), reference, config) for one in CONDITIONS),
+        *(Explanation(name, "-", CANNOT_TELL, why) for name, why in UNMEASURED),
+    )

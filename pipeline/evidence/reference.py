@@ -1,0 +1,134 @@
+"""What known music scores: the measure of every claim on a page.
+
+Enters: ``WEIGHTS.reference.parquet``, which lies beside the weights. Leaves: exact bounds on
+how often human music scores so high, in general and where its sound is as narrow or as loud.
+
+Every score in it is of a track that the head did not learn from (out of fold).
+"""
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import NamedTuple
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
+import pyarrow.parquet as pq
+from numpy.typing import NDArray
+from scipy.stats import beta
+
+from artifactnet.models.artifactnet import SHIPPED_WEIGHTS
+from artifactnet.models.config import SHORT_SEGMENTS, ArtifactNetConfig
+from artifactnet.transforms.audio.sound_facts import SoundFacts
+
+MODEL_ID = b"model_id"
+COLUMNS = (
+    *("track_id", "label", "kind", "source", "generator", "commercial", "recorded"),
+    *("segments", "sample_rate", "p_ai", "p_voice", "bit_rate", "codec", *SoundFacts._fields),
+)
+CONFIDENCE = 0.95
+FEWEST = 30
+"""Tracks of a class below which no rate is given."""
+
+
+class Rate(NamedTuple):
+    """A share that was seen, and what it may be.
+
+    Attributes:
+      seen: tracks that did it.
+      tracks: of so many.
+      lower: exact (Clopper-Pearson) bounds, each at 95 % confidence.
+      upper: the same.
+    """
+
+    seen: int
+    tracks: int
+    lower: float
+    upper: float
+
+    @property
+    def enough(self) -> bool:
+        """Whether there are tracks enough to speak of a rate."""
+        return self.tracks >= FEWEST
+
+
+def rate(seen: int, tracks: int, confidence: float = CONFIDENCE) -> Rate:
+    """Exact one-sided bounds of ``seen`` of ``tracks``."""
+    low = float(beta.ppf(1 - confidence, seen, tracks - seen + 1)) if seen else 0.0
+    high = float(beta.ppf(confidence, seen + 1, tracks - seen)) if seen < tracks else 1.0
+    return Rate(seen, tracks, low, high)
+
+
+@dataclass(frozen=True, eq=False)
+class Reference:
+    """Scores of known music.
+
+    Attributes:
+      model_id: of the detector that they stand for.
+      tracks: columns ``COLUMNS``.
+    """
+
+    model_id: str
+    tracks: pa.Table
+
+    def scores(self, label: str, short: bool | None = None) -> NDArray[np.float64]:
+        """P(AI) of the tracks of a label; of short ones or of long ones only, if asked."""
+        wanted = pc.equal(self.tracks["label"], label)
+        if short is not None:
+            is_short = pc.less(self.tracks["segments"], SHORT_SEGMENTS)
+            wanted = pc.and_(wanted, is_short if short else pc.invert(is_short))
+        return self.tracks.filter(wanted)["p_ai"].to_numpy()
+
+    def human_rate(self, p_ai: float, short: bool) -> Rate:
+        """How many human tracks of like length score ``p_ai`` or more."""
+        human = self.scores("real", short)
+        return rate(int((human >= p_ai).sum()), len(human))
+
+    def sources(self) -> int:
+        """Sources of the human tracks."""
+        return len(pc.unique(self.tracks.filter(pc.equal(self.tracks["label"], "real"))["source"]))
+
+    def called_ai(self, config: ArtifactNetConfig) -> NDArray[np.bool_]:
+        """Which tracks the thresholds of ``config`` call ai."""
+        short = self.tracks["segments"].to_numpy() < SHORT_SEGMENTS
+        stricter = max(config.threshold_ai, config.threshold_ai_short)
+        return self.tracks["p_ai"].to_numpy() >= np.where(short, stricter, config.threshold_ai)
+
+    def human_rate_where(
+        self, fact: str, value: float, above: bool, config: ArtifactNetConfig
+    ) -> Rate:
+        """How many human tracks are called ai among those whose ``fact`` is as extreme.
+
+        Args:
+          fact: a column.
+          value: of the track in question.
+          above: whether larger values are the more extreme.
+          config: with the thresholds.
+        """
+        facts = self.tracks[fact].to_numpy(zero_copy_only=False).astype(float)
+        extreme = facts >= value if above else facts <= value
+        human = self.tracks["label"].to_numpy(zero_copy_only=False) == "real"
+        both = extreme & human
+        return rate(int((both & self.called_ai(config)).sum()), int(both.sum()))
+
+
+def reference_path(weights: Path | None) -> Path:
+    """Where the reference of a weights file lies; ``None`` is the shipped one."""
+    return (weights or SHIPPED_WEIGHTS).with_suffix(".reference.parquet")
+
+
+def load_reference(weights: Path | None, model_id: str) -> Reference | None:
+    """The reference of a detector; ``None`` where there is none, or where it is of another.
+
+    Raises:
+      ValueError: the file is no such table.
+    """
+    path = reference_path(weights)
+    if not path.is_file():
+        return None
+    try:
+        tracks = pq.read_table(path, columns=list(COLUMNS))
+    except (OSError, pa.ArrowInvalid) as error:
+        raise ValueError(f"{path}: no table of reference scores ({error})") from error
+    stored = (tracks.schema.metadata or {}).get(MODEL_ID, b"").decode()
+    return Reference(stored, tracks) if stored == model_id else None

@@ -1,0 +1,105 @@
+from pathlib import Path
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.parquet as pq
+import pytest
+
+from artifactnet.models.artifactnet import SHIPPED_WEIGHTS, load_detector
+from artifactnet.models.config import ArtifactNetConfig
+from artifactnet.models.safetensors_io import model_id
+from artifactnet.models.statistics.forensic_statistics import GROUPS
+from artifactnet.pipeline.evidence.explanations import explanations, judged
+from artifactnet.pipeline.evidence.reference import (
+    COLUMNS,
+    MODEL_ID,
+    Reference,
+    load_reference,
+    rate,
+    reference_path,
+)
+from artifactnet.pipeline.evidence.words import GROUP_WORDS
+
+CONFIG = ArtifactNetConfig(threshold_real=0.3, threshold_ai=0.8, threshold_ai_short=0.9)
+
+
+def known(**columns: list) -> Reference:
+    """A reference of human tracks, but for ``columns``."""
+    count = len(next(iter(columns.values())))
+    rows = {name: [0.0] * count for name in COLUMNS}
+    rows |= {"label": ["real"] * count, "source": ["s"] * count, "segments": [7] * count}
+    return Reference("id", pa.table(rows | columns))
+
+
+def test_bounds_are_exact() -> None:
+    assert rate(0, 100).upper == pytest.approx(1 - 0.05 ** (1 / 100))
+    assert rate(0, 100).lower == 0.0
+    assert rate(100, 100).lower == pytest.approx(0.05 ** (1 / 100))
+    assert rate(100, 100).upper == 1.0
+    assert rate(3, 1000).lower < 0.003 < rate(3, 1000).upper
+    assert not rate(0, 29).enough
+
+
+def test_a_score_is_measured_against_tracks_of_like_length() -> None:
+    reference = known(p_ai=[0.1, 0.5, 0.9, 0.95], segments=[7, 7, 7, 2])
+    assert reference.human_rate(0.9, short=False)[:2] == (1, 3)
+    assert reference.human_rate(0.9, short=True)[:2] == (1, 1)
+
+
+def test_a_condition_is_measured_against_tracks_that_are_as_extreme() -> None:
+    reference = known(
+        p_ai=[0.85, 0.85, 0.1, 0.1], bandwidth_hz=[4000.0, 3000.0, 5000.0, 20_000.0],
+        segments=[7, 2, 7, 7],
+    )  # fmt: skip
+    assert reference.human_rate_where("bandwidth_hz", 5000, False, CONFIG)[:2] == (1, 3)
+    assert reference.human_rate_where("bandwidth_hz", 20_000, True, CONFIG)[:2] == (0, 1)
+
+
+def test_what_explains_and_what_does_not() -> None:
+    assert judged(rate(0, 10)) == "cannot tell"
+    assert judged(rate(0, 200)) == "does not explain"
+    assert judged(rate(30, 60)) == "explains"
+    assert judged(rate(3, 60)) == "cannot tell"
+
+
+def test_explanations_of_a_voice_alone_and_of_one_channel() -> None:
+    many = 100
+    voices = [0.9] * 50 + [0.0] * 50
+    reference = known(p_ai=[0.95] * 30 + [0.1] * (many - 30), p_voice=voices)
+    facts = {"p_voice": 0.8, "channel_correlation": float("nan"), "bandwidth_hz": None}
+    found = {one.name: one for one in explanations(facts, reference, CONFIG)}
+    assert found["a voice alone"].says == "explains"
+    assert "of 50 human tracks" in found["a voice alone"].why
+    assert found["channels in antiphase"].says == "does not explain"
+    assert found["narrow bandwidth, or a transcoded source"].says == "cannot tell"
+    assert found["noise reduction"].says == "cannot tell"
+    nothing = explanations({"p_voice": 0.8}, None, CONFIG)
+    assert {one.says for one in nothing} == {"cannot tell", "does not explain"}
+
+
+def test_the_shipped_reference_is_of_the_shipped_weights() -> None:
+    reference = load_reference(None, model_id(SHIPPED_WEIGHTS))
+    assert reference is not None
+    config = load_detector().network.config
+    human = reference.scores("real", short=False)
+    assert len(human) >= 500
+    assert reference.sources() >= 30
+    called = (human >= config.threshold_ai).mean()
+    assert called <= 0.01  # what the thresholds were set for
+    assert np.median(reference.scores("ai", short=False)) > config.threshold_ai
+
+
+def test_a_reference_of_another_model_is_none_and_a_broken_one_is_named(tmp_path: Path) -> None:
+    weights = tmp_path / "w.safetensors"
+    assert load_reference(weights, "x") is None
+    table = known(p_ai=[0.1]).tracks.replace_schema_metadata({MODEL_ID: "other"})
+    pq.write_table(table, reference_path(weights))
+    assert load_reference(weights, "x") is None
+    assert load_reference(weights, "other") is not None
+    reference_path(weights).write_text("no table")
+    with pytest.raises(ValueError, match=r"w\.reference\.parquet: no table of reference scores"):
+        load_reference(weights, "other")
+
+
+def test_every_group_has_words() -> None:
+    assert set(GROUP_WORDS) == set(GROUPS)
