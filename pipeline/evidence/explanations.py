@@ -1,9 +1,9 @@
 """Innocent explanations of a score, each measured against human music whose sound is as extreme.
 
 Enters: the facts of a track's sound, and the reference. Leaves: what is measured, and whether it
-explains the score. The question to each: of the human tracks that are at least as narrow, as loud,
-as clipped, how many are called ai? Few, surely: it does not explain. Many, surely: it explains.
-Between the two, or with too few such tracks, nobody can tell.
+explains the score. The question to each: of the human tracks that are as narrow, as loud, as
+clipped, or just more so, how many are called ai? Few, surely: it does not explain. Many, surely:
+it explains. Between the two, or with too few such tracks, nobody can tell.
 """
 
 import math
@@ -97,7 +97,8 @@ def _explanation(
         return Explanation(condition.name, measured, CANNOT_TELL, "no known music to compare with")
     alike = reference.human_rate_where(condition.fact, value, condition.above, config)
     why = (
-        f"of {alike.tracks} human tracks with {condition.compared}, {alike.seen} are called ai"
+        f"of the {alike.tracks} nearest human tracks with {condition.compared}, {alike.seen} "
+        f"{'is' if alike.seen == 1 else 'are'} called ai"
         if alike.tracks
         else f"no human track that was tested has {condition.compared}"
     )

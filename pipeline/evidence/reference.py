@@ -27,6 +27,8 @@ COLUMNS = (
     *("segments", "sample_rate", "p_ai", "p_voice", "bit_rate", "codec", *SoundFacts._fields),
 )
 CONFIDENCE = 0.95
+NEIGHBOURS = 100
+"""Human tracks that a condition is measured on, at most."""
 FEWEST = 30
 """Tracks of a class below which no rate is given."""
 
@@ -99,6 +101,9 @@ class Reference:
     ) -> Rate:
         """How many human tracks are called ai among those whose ``fact`` is as extreme.
 
+        Only the ``NEIGHBOURS`` nearest of them count: what is true of far more extreme ones, such
+        as of pure speech, says nothing of a song with a trace of it.
+
         Args:
           fact: a column.
           value: of the track in question.
@@ -106,10 +111,10 @@ class Reference:
           config: with the thresholds.
         """
         facts = self.tracks[fact].to_numpy(zero_copy_only=False).astype(float)
-        extreme = facts >= value if above else facts <= value
         human = self.tracks["label"].to_numpy(zero_copy_only=False) == "real"
-        both = extreme & human
-        return rate(int((both & self.called_ai(config)).sum()), int(both.sum()))
+        extreme = np.flatnonzero(human & (facts >= value if above else facts <= value))
+        nearest = extreme[np.argsort(np.abs(facts[extreme] - value), kind="stable")][:NEIGHBOURS]
+        return rate(int(self.called_ai(config)[nearest].sum()), len(nearest))
 
 
 def reference_path(weights: Path | None) -> Path:

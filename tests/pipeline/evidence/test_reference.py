@@ -55,6 +55,12 @@ def test_a_condition_is_measured_against_tracks_that_are_as_extreme() -> None:
     assert reference.human_rate_where("bandwidth_hz", 20_000, True, CONFIG)[:2] == (0, 1)
 
 
+def test_a_trace_of_a_condition_is_not_judged_by_its_extremes() -> None:
+    reference = known(p_ai=[0.95] * 50 + [0.1] * 200, p_voice=[0.99] * 50 + [0.02] * 200)
+    assert reference.human_rate_where("p_voice", 0.02, True, CONFIG)[:2] == (0, 100)
+    assert reference.human_rate_where("p_voice", 0.5, True, CONFIG)[:2] == (50, 50)
+
+
 def test_what_explains_and_what_does_not() -> None:
     assert judged(rate(0, 10)) == "cannot tell"
     assert judged(rate(0, 200)) == "does not explain"
@@ -69,7 +75,7 @@ def test_explanations_of_a_voice_alone_and_of_one_channel() -> None:
     facts = {"p_voice": 0.8, "channel_correlation": float("nan"), "bandwidth_hz": None}
     found = {one.name: one for one in explanations(facts, reference, CONFIG)}
     assert found["a voice alone"].says == "explains"
-    assert "of 50 human tracks" in found["a voice alone"].why
+    assert "of the 50 nearest human tracks" in found["a voice alone"].why
     assert found["channels in antiphase"].says == "does not explain"
     assert found["narrow bandwidth, or a transcoded source"].says == "cannot tell"
     assert found["noise reduction"].says == "cannot tell"
