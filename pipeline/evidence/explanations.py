@@ -1,9 +1,9 @@
 """Innocent explanations of a score, each measured against human music whose sound is as extreme.
 
 Enters: the facts of a track's sound, and the reference. Leaves: what is measured, and whether it
-explains the score. The question to each: of the human tracks that are as narrow, as loud, as
-clipped, or just more so, how many are called ai? Few, surely: it does not explain. Many, surely:
-it explains. Between the two, or with too few such tracks, nobody can tell.
+explains the score. The question to each: of the human tracks that are nearest in bandwidth, level
+or clipping, how many are called ai? Few, surely: it does not explain. Many, surely: it explains.
+Between the two, or with too few such tracks, nobody can tell.
 """
 
 import math
@@ -39,37 +39,23 @@ class _Condition(NamedTuple):
     fact: str
     above: bool
     text: str
-    compared: str
 
 
 CONDITIONS = (
-    _Condition("low bit rate", "bit_rate", False, "{:.0f} kbit/s", "at most that bit rate"),
+    _Condition("low bit rate", "bit_rate", False, "{:.0f} kbit/s"),
     _Condition(
-        "narrow bandwidth, or a transcoded source",
-        "bandwidth_hz",
-        False,
-        "sound up to {:.0f} Hz",
-        "at most that bandwidth",
+        "narrow bandwidth, or a transcoded source", "bandwidth_hz", False, "sound up to {:.0f} Hz"
     ),
-    _Condition(
-        "channels in antiphase",
-        "channel_correlation",
-        False,
-        "correlation {:.2f}",
-        "channels that cancel as much",
-    ),
-    _Condition(
-        "clipping", "at_peak", True, "{:.2%} of the samples at the peak", "as many at the peak"
-    ),
-    _Condition(
-        "limiting", "crest_db", False, "peak {:.1f} dB over the mean", "as little room above it"
-    ),
-    _Condition("a quiet recording", "level_db", False, "{:.1f} dB", "at most that level"),
-    _Condition("a voice alone", "p_voice", True, "P(voice alone) {:.2f}", "as much of a voice"),
+    _Condition("channels in antiphase", "channel_correlation", False, "correlation {:.2f}"),
+    _Condition("clipping", "at_peak", True, "{:.2%} of the samples at the peak"),
+    _Condition("limiting", "crest_db", False, "peak {:.1f} dB over the mean"),
+    _Condition("a quiet recording", "level_db", False, "RMS {:.1f} dB of full scale"),
+    _Condition("a voice alone", "p_voice", True, "P(voice alone) {:.2f}"),
 )
 UNMEASURED = (
     ("pitch or tempo shift", "a shift leaves no measure of its own here"),
     ("noise reduction", "its traces are like a decoder's, and nothing here tells them apart"),
+    ("a neural codec, voice changer or stem separator", "they end in decoders like a generator's"),
 )
 
 
@@ -88,6 +74,10 @@ def _explanation(
     reference: Reference | None,
     config: ArtifactNetConfig,
 ) -> Explanation:
+    if value == math.inf and condition.fact == "bit_rate":
+        return Explanation(
+            condition.name, "lossless", EXPLAINS_NOT, "the file is not coded lossily"
+        )
     if value is None or not math.isfinite(value):
         if condition.fact == "channel_correlation":
             return Explanation(condition.name, "one channel", EXPLAINS_NOT, "nothing can cancel")
@@ -95,12 +85,12 @@ def _explanation(
     measured = condition.text.format(value)
     if reference is None:
         return Explanation(condition.name, measured, CANNOT_TELL, "no known music to compare with")
-    alike = reference.human_rate_where(condition.fact, value, condition.above, config)
+    alike = reference.human_rate_near(condition.fact, value, condition.above, config)
+    called = f"{alike.seen} {'is' if alike.seen == 1 else 'are'} called ai"
     why = (
-        f"of the {alike.tracks} nearest human tracks with {condition.compared}, {alike.seen} "
-        f"{'is' if alike.seen == 1 else 'are'} called ai"
-        if alike.tracks
-        else f"no human track that was tested has {condition.compared}"
+        f"of the {alike.tracks} human tracks nearest in this, {called}"
+        if alike.enough
+        else f"only {alike.tracks} human tracks that were tested are as extreme"
     )
     return Explanation(condition.name, measured, judged(alike), why)
 

@@ -65,7 +65,7 @@ def timeline(found: TrackEvidence, sound: TrackSound) -> str:
             hatch="" if loud else "///",
         )  # fmt: skip
         name = {found.strongest: "strongest", found.weakest: "weakest"}.get(place, "")
-        label = f"{one.p_ai:.2f}\n{name}" if name else f"{one.p_ai:.2f}"
+        label = f"{one.p_ai:.3f}\n{name}" if name else f"{one.p_ai:.3f}"
         middle = one.start + seconds / 2
         score.annotate(label, (middle, one.p_ai), ha="center", va="bottom", fontsize=8)
     score.axhline(found.threshold_ai, color=INK, linewidth=0.8, linestyle="--")
@@ -87,13 +87,13 @@ def _bars(names: Sequence[str], values: Sequence[float], label: str) -> str:
             edgecolor=AI if value > 0 else REAL, hatch="" if value > 0 else "///",
         )  # fmt: skip
         axes.annotate(
-            f"{value:+.2f}", (value, place), va="center", fontsize=8,
+            f"{round(value, 2) + 0.0:+.2f}", (value, place), va="center", fontsize=8,
             ha="left" if value >= 0 else "right", xytext=(3 if value >= 0 else -3, 0),
             textcoords="offset points",
         )  # fmt: skip
     axes.axvline(0, color=INK, linewidth=0.8)
     axes.set_yticks(at, names)
-    axes.margins(x=0.15)
+    axes.margins(x=0.2)
     axes.set_xlabel(label)
     return svg(figure)
 
@@ -102,17 +102,19 @@ def group_bars(found: TrackEvidence) -> str:
     """What each group of statistics adds."""
     names = [one.group.replace("_", " ") for one in found.groups]
     values = [one.logit for one in found.groups]
-    return _bars(names, values, "logits: right of 0 speaks for a generator, left of 0 against")
+    return _bars(names, values, "points (logits): right of 0 for a generator, left of 0 against")
 
 
 def band_bars(found: TrackEvidence) -> str:
     """What each band of the spectrum adds."""
+    top = found.facts.get("bandwidth_hz") or np.inf
     names = [
-        f"{one.low_hz:,.0f} to {one.high_hz:,.0f} Hz: {band_words(one.low_hz, one.high_hz)}"
+        f"{one.low_hz:,.0f} to {one.high_hz:,.0f} Hz: "
+        + (band_words(one.low_hz, one.high_hz) if one.low_hz < top else "no sound there")
         for one in found.bands
     ]
     values = [one.logit for one in found.bands]
-    return _bars(names, values, "logits that the score loses when this band is silenced")
+    return _bars(names, values, "points (logits) that the score loses when this band is silenced")
 
 
 def spectrum(sound: TrackSound, hop_length: int) -> str:
@@ -148,6 +150,9 @@ def among(p_ai: float, reference: Reference, threshold_ai: float, what: str) -> 
     axes = figure.subplots()
     _classes(axes, reference)
     axes.axvline(threshold_ai, color=INK, linewidth=0.8, linestyle="--")
+    axes.text(
+        threshold_ai - 0.005, 0.85 * axes.get_ylim()[1], "ai from here", ha="right", fontsize=8
+    )
     left = p_ai > 0.5
     axes.text(
         p_ai + (-0.01 if left else 0.01),
@@ -155,7 +160,6 @@ def among(p_ai: float, reference: Reference, threshold_ai: float, what: str) -> 
         what,
         ha="right" if left else "left",
         fontsize=9,
-        backgroundcolor="white",
     )
     axes.axvline(p_ai, color=INK, linewidth=2)
     return svg(figure)

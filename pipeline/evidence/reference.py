@@ -29,6 +29,8 @@ COLUMNS = (
 CONFIDENCE = 0.95
 NEIGHBOURS = 100
 """Human tracks that a condition is measured on, at most."""
+FEWEST_EXTREME = 10
+"""Human tracks that must be as extreme as the track in question."""
 FEWEST = 30
 """Tracks of a class below which no rate is given."""
 
@@ -96,13 +98,14 @@ class Reference:
         stricter = max(config.threshold_ai, config.threshold_ai_short)
         return self.tracks["p_ai"].to_numpy() >= np.where(short, stricter, config.threshold_ai)
 
-    def human_rate_where(
+    def human_rate_near(
         self, fact: str, value: float, above: bool, config: ArtifactNetConfig
     ) -> Rate:
-        """How many human tracks are called ai among those whose ``fact`` is as extreme.
+        """How many are called ai of the human tracks that are nearest to ``value`` in a fact.
 
-        Only the ``NEIGHBOURS`` nearest of them count: what is true of far more extreme ones, such
-        as of pure speech, says nothing of a song with a trace of it.
+        Half of the ``NEIGHBOURS`` are less extreme and half are more so: what is true of far more
+        extreme ones, such as of pure speech, says nothing of a song with a trace of it. Where
+        hardly any track is as extreme, only those that are count.
 
         Args:
           fact: a column.
@@ -112,9 +115,13 @@ class Reference:
         """
         facts = self.tracks[fact].to_numpy(zero_copy_only=False).astype(float)
         human = self.tracks["label"].to_numpy(zero_copy_only=False) == "real"
-        extreme = np.flatnonzero(human & (facts >= value if above else facts <= value))
-        nearest = extreme[np.argsort(np.abs(facts[extreme] - value), kind="stable")][:NEIGHBOURS]
-        return rate(int(self.called_ai(config)[nearest].sum()), len(nearest))
+        places = np.flatnonzero(human & np.isfinite(facts))
+        sign = -1 if above else 1
+        ordered = places[np.argsort(sign * facts[places], kind="stable")]  # most extreme first
+        as_extreme = int(np.searchsorted(sign * facts[ordered], sign * value, side="right"))
+        less = NEIGHBOURS // 2 if as_extreme >= FEWEST_EXTREME else 0
+        near = ordered[max(0, as_extreme - NEIGHBOURS // 2) : as_extreme + less]
+        return rate(int(self.called_ai(config)[near].sum()), len(near))
 
 
 def reference_path(weights: Path | None) -> Path:

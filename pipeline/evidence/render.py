@@ -13,6 +13,7 @@ from typing import Any, NamedTuple
 import jinja2
 import soxr
 
+from artifactnet.models.config import SHORT_SEGMENTS
 from artifactnet.pipeline.evidence import plots
 from artifactnet.pipeline.evidence.catalogue import CatalogueFacts
 from artifactnet.pipeline.evidence.reference import Reference
@@ -27,7 +28,6 @@ PROVENANCE = (
     ("track_id", "track"),
     ("uri", "file"),
     ("sha256", "SHA-256 of the file"),
-    ("content_id", "identity of the file"),
     ("container", "container"),
     ("codec", "codec"),
     ("sample_rate", "sample rate (Hz)"),
@@ -116,12 +116,14 @@ def track_page(
         provenance.append(("model of this page", found.model_id))
     provenance += [(name, value) for name, value in versions.items()]
     what = f"this track, {found.p_ai:.2f}"
+    short = len(found.windows) < SHORT_SEGMENTS
     return (
         _environment()
         .get_template("track.html.j2")
         .render(
             found=found,
             contact=contact,
+            flagged=reference.human_rate(found.threshold_ai, short) if reference else None,
             index=index,
             occluded=min(OCCLUDED, len(found.windows)),
             words=GROUP_WORDS,

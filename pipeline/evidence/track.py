@@ -36,6 +36,8 @@ from artifactnet.transforms.elements.records import (
 from artifactnet.transforms.manifests.parquet import EmbeddedAudioReader
 from artifactnet.transforms.storage.object_store import S3Access
 
+LOSSLESS = ("pcm", "flac", "alac", "wavpack", "ape", "tta", "dsd")
+"""What the names of lossless codecs begin with."""
 SAME = 0.002
 """Largest difference from the audit's score that says nothing: another processor rounds so."""
 OCCLUDED = 2
@@ -44,6 +46,7 @@ CHANGED = 3
 """Windows whose score is taken after every change: the strongest, the middle one, the weakest."""
 
 
+SEGMENT_SECONDS = 4.0
 PER = 1000
 """Human recordings that a claim speaks of."""
 
@@ -132,20 +135,34 @@ class TrackEvidence:
         return bool(after) and min(after) >= self.threshold_ai
 
     @property
+    def start(self) -> float:
+        """Logit that every track starts from, before what the groups add."""
+        mean = float(np.mean([_logit(window.p_ai) for window in self.windows]))
+        return mean - sum(one.logit for one in self.groups)
+
+    @property
+    def heard_whole(self) -> bool:
+        """Whether the windows cover the track."""
+        heard_seconds = SEGMENT_SECONDS * len(self.windows)
+        return heard_seconds >= 0.97 * float(self.facts["duration"])
+
+    @property
     def claim(self) -> str:
         """The claim in one sentence, with its rate of error."""
         if self.human is None:
             return (
-                f"P(AI) {self.p_ai:.2f}. There is no table of known music beside these weights, so "
+                f"Score {self.p_ai:.2f}. There is no table of known music beside these weights, so "
                 "nobody can say how often human music scores this high."
             )
         if not self.human.enough:
-            return f"P(AI) {self.p_ai:.2f}. Too few human recordings of this length were tested."
+            return f"Score {self.p_ai:.2f}. Too few human recordings of this length were tested."
         most = math.ceil(PER * self.human.upper)
+        kind = "short clips" if len(self.windows) < SHORT_SEGMENTS else "whole songs"
         return (
-            f"{self.p_ai:.2f}; of {PER:,} human recordings like those we tested, at "
-            f"most {most} score this high ({self.human.seen} of {self.human.tracks} did; exact "
-            "bound, 95 % confidence)."
+            f"Score {self.p_ai:.2f} of 1. Of {PER:,} human recordings like those we tested, at "
+            f"most {most} score this high ({self.human.seen} of {self.human.tracks} did, {kind} "
+            "as this one; exact bound, 95 % confidence). The score is no probability that this "
+            "track is generated."
         )
 
 
@@ -177,6 +194,10 @@ def window_scores(detector: Detector | OnnxDetector, windows: NDArray[np.float32
             break
         payload = stage.compute(detector, payload)
     return payload
+
+
+def _logit(p_ai: float) -> float:
+    return float(_logits(np.array([p_ai]))[0])
 
 
 def _logits(p_ai: NDArray[np.floating]) -> NDArray[np.float64]:
@@ -255,6 +276,8 @@ def track_evidence(
             "the file, the detector or the number of windows is another now"
         )
     bit_rate = 8 * (facts.get("file_bytes") or math.nan) / facts["duration"] / 1000
+    if str(facts.get("codec", "")).startswith(LOSSLESS):
+        bit_rate = math.inf
     sound = {**audio.facts._asdict(), "bit_rate": bit_rate, "p_voice": _mean(scores.p_voice)}
     short = len(audio.starts) < SHORT_SEGMENTS
     found = TrackEvidence(

@@ -5,14 +5,14 @@ Enters: names. Leaves: sentences' parts for a page.
 
 GROUP_WORDS = {
     "fine_correlation": "patterns that repeat between neighbouring pitches and moments",
-    "short_correlation": "the same at the scale of single attacks",
+    "short_correlation": "patterns that repeat between neighbouring moments of single attacks",
     "fine_distribution": "fine detail that is spread too evenly, or too unevenly",
     "phase": "how the waves of neighbouring pitches and moments line up",
     "comodulation": "parts of the spectrum that flutter together",
     "image": "a part of the spectrum that is a copy or mirror of another",
     "hull": "narrow lines that stand out of the average spectrum",
-    "hull_spacing": "such lines at equal distances, as the up-sampling of a decoder leaves them",
-    "hull_position": "such lines at fixed pitches that are no notes",
+    "hull_spacing": "narrow lines at equal distances, as the up-sampling of a decoder leaves them",
+    "hull_position": "narrow lines at fixed pitches that are no notes",
     "cyclic": "a faint pulse at the frame rate of a decoder",
     "modulation": "how fast the loudness of each part of the spectrum flickers",
 }

@@ -46,19 +46,18 @@ def test_a_score_is_measured_against_tracks_of_like_length() -> None:
     assert reference.human_rate(0.9, short=True)[:2] == (1, 1)
 
 
-def test_a_condition_is_measured_against_tracks_that_are_as_extreme() -> None:
-    reference = known(
-        p_ai=[0.85, 0.85, 0.1, 0.1], bandwidth_hz=[4000.0, 3000.0, 5000.0, 20_000.0],
-        segments=[7, 2, 7, 7],
-    )  # fmt: skip
-    assert reference.human_rate_where("bandwidth_hz", 5000, False, CONFIG)[:2] == (1, 3)
-    assert reference.human_rate_where("bandwidth_hz", 20_000, True, CONFIG)[:2] == (0, 1)
+def test_a_condition_is_measured_on_the_nearest_human_tracks() -> None:
+    """Fifty voices that are called ai, and songs with ever less of a voice that are not."""
+    share = np.r_[np.full(50, 0.9), np.linspace(0.1, 0.0, 200)]
+    reference = known(p_ai=[0.95] * 50 + [0.1] * 200, p_voice=list(share))
+    assert reference.human_rate_near("p_voice", 0.9, True, CONFIG)[:2] == (50, 100)
+    assert reference.human_rate_near("p_voice", 0.02, True, CONFIG)[:2] == (0, 90)
+    assert reference.human_rate_near("p_voice", 0.95, True, CONFIG)[:2] == (0, 0)
 
 
-def test_a_trace_of_a_condition_is_not_judged_by_its_extremes() -> None:
-    reference = known(p_ai=[0.95] * 50 + [0.1] * 200, p_voice=[0.99] * 50 + [0.02] * 200)
-    assert reference.human_rate_where("p_voice", 0.02, True, CONFIG)[:2] == (0, 100)
-    assert reference.human_rate_where("p_voice", 0.5, True, CONFIG)[:2] == (50, 50)
+def test_a_short_track_is_called_ai_by_its_own_threshold() -> None:
+    reference = known(p_ai=[0.85] * 20, segments=[2] * 10 + [7] * 10, level_db=[-20.0] * 20)
+    assert reference.human_rate_near("level_db", -20, False, CONFIG)[:2] == (10, 20)
 
 
 def test_what_explains_and_what_does_not() -> None:
@@ -75,7 +74,7 @@ def test_explanations_of_a_voice_alone_and_of_one_channel() -> None:
     facts = {"p_voice": 0.8, "channel_correlation": float("nan"), "bandwidth_hz": None}
     found = {one.name: one for one in explanations(facts, reference, CONFIG)}
     assert found["a voice alone"].says == "explains"
-    assert "of the 50 nearest human tracks" in found["a voice alone"].why
+    assert "30 are called ai" in found["a voice alone"].why
     assert found["channels in antiphase"].says == "does not explain"
     assert found["narrow bandwidth, or a transcoded source"].says == "cannot tell"
     assert found["noise reduction"].says == "cannot tell"

@@ -104,7 +104,7 @@ def test_the_same_facts_are_tables(report: Path) -> None:
     assert len(rows("windows")) == 4
     assert len(rows("bands")) == 8
     assert len(rows("variants")) == 6
-    assert len(rows("explanations")) == 9
+    assert len(rows("explanations")) == 10
 
 
 def test_the_catalogue_says_what_was_covered(report: Path) -> None:
