@@ -18,6 +18,7 @@ from artifactnet.transforms.elements.stage import StageMetrics
 from artifactnet.transforms.manifests.columns import ManifestLayout, manifest_row
 from artifactnet.transforms.manifests.formats import read_rows
 from artifactnet.transforms.manifests.roots import AllowedRoots
+from artifactnet.transforms.manifests.sample import RowSample
 
 
 def failed_row(row: ManifestRow, error: Exception, message: str) -> ManifestRow:
@@ -38,13 +39,19 @@ def line_key(row: ManifestRow) -> str:
 class ParseManifestDoFn(beam.DoFn):
     """Reads one manifest from start to end."""
 
-    def __init__(self, layout: ManifestLayout, roots: AllowedRoots = AllowedRoots()) -> None:  # noqa: B008 (frozen)
+    def __init__(
+        self,
+        layout: ManifestLayout,
+        roots: AllowedRoots = AllowedRoots(),  # noqa: B008 (frozen)
+        sample: RowSample = RowSample(),  # noqa: B008 (frozen)
+    ) -> None:
         self._layout = layout
         self._roots = roots
+        self._sample = sample
         self._metrics = StageMetrics(MANIFEST_STAGE)
 
     def process(self, address: str) -> Iterator[ManifestRow]:
-        """Yield a row per line."""
+        """Yield a row per line that belongs to the sample."""
         rows = read_rows(address)
         line = 0
         while True:
@@ -60,6 +67,8 @@ class ParseManifestDoFn(beam.DoFn):
             line = max(raw.line, line + 1)
             with self._metrics.timed():
                 row = self._row(raw, address, line)
+            if not self._sample.holds(line_key(row)):
+                continue
             if row.failure:
                 self._metrics.failures.inc()
             yield row
@@ -81,23 +90,21 @@ class ParseManifestDoFn(beam.DoFn):
 
 
 class ReadManifest(beam.PTransform):
-    """A row per line of every manifest."""
+    """A row per line of every manifest, or per line of a sample."""
 
     def __init__(
         self,
         addresses: Iterable[str],
         layout: ManifestLayout,
         roots: AllowedRoots = AllowedRoots(),  # noqa: B008 (frozen)
+        sample: RowSample = RowSample(),  # noqa: B008 (frozen)
     ) -> None:
         super().__init__()
         self._addresses = sorted(addresses)
-        self._layout = layout
-        self._roots = roots
+        self._parse = ParseManifestDoFn(layout, roots, sample)
 
     def expand(self, begin: beam.pvalue.PBegin) -> beam.PCollection[ManifestRow]:
         """Read."""
         return (
-            begin
-            | "Manifests" >> beam.Create(self._addresses)
-            | "Parse" >> beam.ParDo(ParseManifestDoFn(self._layout, self._roots))
+            begin | "Manifests" >> beam.Create(self._addresses) | "Parse" >> beam.ParDo(self._parse)
         )

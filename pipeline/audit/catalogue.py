@@ -11,7 +11,9 @@ import os
 import posixpath
 from collections import Counter
 from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from pathlib import Path, PurePosixPath
+from tempfile import TemporaryDirectory
 from typing import NamedTuple
 
 from apache_beam.io.filesystem import BeamIOError
@@ -160,6 +162,21 @@ class Manifests(NamedTuple):
     addresses: tuple[str, ...]
     to_list: tuple[str, ...] = ()
     left_out: tuple[tuple[str, int], ...] = ()
+
+
+@contextmanager
+def readable(manifests: Manifests, catalogue: str) -> Iterator[tuple[str, ...]]:
+    """Addresses of manifests that can be read before an audit has begun.
+
+    Audio files are listed into a file that is gone after the block.
+    """
+    if not manifests.to_list:
+        yield manifests.addresses
+        return
+    with TemporaryDirectory() as folder:
+        listing = str(Path(folder) / "listing.jsonl")
+        write_listing(manifests.to_list, catalogue, listing)
+        yield (listing,)
 
 
 def find_manifests(catalogue: str, files: list[str], listing: str) -> Manifests:

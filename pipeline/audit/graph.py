@@ -16,6 +16,7 @@ from artifactnet.transforms.detector.chain import segment_chain
 from artifactnet.transforms.detector.detector import DetectorOptions
 from artifactnet.transforms.detector.stages import RunSegmentStage
 from artifactnet.transforms.manifests.roots import AllowedRoots
+from artifactnet.transforms.manifests.sample import RowSample
 from artifactnet.transforms.read_manifest import ReadManifest
 from artifactnet.transforms.reencode import ReencodeDoFn, ReencodeOptions
 from artifactnet.transforms.skip_unchanged import ReadEarlier, SkipUnchanged
@@ -33,6 +34,7 @@ class AuditOptions:
       counts: address of the file that counts them.
       checksums: address of the file that lists the checksums of what was written.
       roots: where tracks may lie.
+      sample: which of the rows are audited.
       earlier: tables of earlier audits in the output, whose rows need not be audited again.
       shards: how many to cut the rows into.
       detector: which model, on which device.
@@ -47,6 +49,7 @@ class AuditOptions:
     counts: str
     checksums: str
     roots: AllowedRoots = field(default_factory=AllowedRoots)
+    sample: RowSample = field(default_factory=RowSample)
     earlier: tuple[str, ...] = ()
     shards: int = 1
     detector: DetectorOptions = field(default_factory=DetectorOptions)
@@ -90,7 +93,7 @@ def build_audit(pipeline: beam.Pipeline, options: AuditOptions) -> None:
     """Add the whole audit to ``pipeline``."""
     run = options.output.run
     read = pipeline | "ReadManifest" >> ReadManifest(
-        options.manifests, options.output.layout, options.roots
+        options.manifests, options.output.layout, options.roots, options.sample
     )
     earlier = pipeline | "ReadEarlier" >> ReadEarlier(options.earlier, run)
     split = {"rows": read, "earlier": earlier} | "SkipUnchanged" >> SkipUnchanged(

@@ -7,6 +7,7 @@ manifests found and looked at, shards counted, and what lies in the output seen.
 import hashlib
 import json
 import logging
+import math
 import os
 from dataclasses import dataclass
 from pathlib import Path
@@ -48,6 +49,7 @@ from artifactnet.transforms.detector.evidence import NONE
 from artifactnet.transforms.elements.output_schema import RunFacts
 from artifactnet.transforms.manifests.columns import Inspection, ManifestLayout, inspect_manifests
 from artifactnet.transforms.manifests.roots import AllowedRoots
+from artifactnet.transforms.manifests.sample import RowSample
 from artifactnet.transforms.reencode import ReencodeOptions
 from artifactnet.transforms.storage.files import absolute
 from artifactnet.transforms.storage.object_store import S3Access, s3_access
@@ -73,7 +75,7 @@ class Plan:
       output: address of the output.
       files: what lies there already.
       manifests: of the catalogue, and audio files that are to be listed into one.
-      rows: of the catalogue; ``None`` if nobody knows before all are read.
+      rows: of the catalogue, or of the sample, about; ``None`` if nobody knows before all are read.
       options: of the pipeline.
       beam_options: for the runner.
       workers: processes of a local run; 0 for a job on another engine.
@@ -126,8 +128,10 @@ def prepare(request: AuditRequest) -> Plan:
     if doomed := sorted(set(manifests.addresses) & set(files.all)):
         raise OutputError(f"{doomed[0]} is to be read and replaced: choose another --output")
     seen = _inspect(manifests)
+    sample = RowSample(request.sample, request.seed)
+    rows = None if seen.rows is None else math.ceil(seen.rows * sample.share)
     on_gpu = local and pick_device(request.device).type == "cuda"
-    workers = request.workers or default_workers(seen.rows, on_gpu) if local else 0
+    workers = request.workers or default_workers(rows, on_gpu) if local else 0
     decode = DecodeOptions(request.segments, access=access)
     run = _run_facts(request, run_id, detector, decode)
     options = AuditOptions(
@@ -136,8 +140,9 @@ def prepare(request: AuditRequest) -> Plan:
         counts=counts_address(output, run_id),
         checksums=checksums_address(output, run_id),
         roots=AllowedRoots(tuple(absolute(root) for root in request.allow_root)),
+        sample=sample,
         earlier=() if request.overwrite else files.tables["tracks"] + files.tables["errors"],
-        shards=shard_count(seen.rows, workers or REMOTE_WORKERS),
+        shards=shard_count(rows, workers or REMOTE_WORKERS),
         detector=detector,
         decode=decode,
         codecs=ReencodeOptions(request.codecs, request.codec_backend),
@@ -145,12 +150,11 @@ def prepare(request: AuditRequest) -> Plan:
         worker_ram=request.worker_ram,
     )
     if workers > 1 and not request.workers:
-        to_do = rows_to_do(options, seen.rows, enough=workers * ROWS_PER_WORKER)
+        enough = workers * ROWS_PER_WORKER
+        to_do = rows_to_do(options, manifests, request.catalogue, rows, enough)
         workers = default_workers(to_do, on_gpu)
     template = beam_options.view_as(GoogleCloudOptions).template_location or ""
-    return Plan(
-        request, output, files, manifests, seen.rows, options, beam_options, workers, template
-    )
+    return Plan(request, output, files, manifests, rows, options, beam_options, workers, template)
 
 
 def _usable(files: OutputFiles, request: AuditRequest) -> OutputFiles:

@@ -12,6 +12,7 @@ from typing import Any
 from artifactnet.pipeline import options
 from artifactnet.pipeline.options import argument, option
 from artifactnet.transforms.audio.codec_spec import CodecSpec
+from artifactnet.transforms.manifests.sample import RowSample
 
 
 @dataclass(frozen=True)
@@ -32,6 +33,8 @@ class AuditRequest:
       worker_ram: memory of those workers, e.g. ``8GB``.
       workers: processes of a local run; 0 for one per core.
       allow_root: folders, buckets or prefixes in which tracks may lie; everywhere if none.
+      sample: share of the rows that is audited, drawn at random.
+      seed: of the draw.
       repair: audit the tracks of shards again whose files were lost or cut short.
       overwrite: replace an earlier audit in ``output``, rather than go on from it.
       quiet: no progress.
@@ -58,6 +61,10 @@ class AuditRequest:
         default=(),
         help="Folder, bucket or prefix in which tracks may lie, for manifests of others. Repeat.",
     )
+    sample: float = option(
+        default=1.0, help="Audit a random share of the rows, e.g. 0.01; artifactnet estimate then."
+    )
+    seed: int = option(default=0, help="Of the draw; the same seed draws the same rows.")
     repair: bool = option(
         default=False, help="Audit tracks again whose tables in OUTPUT were lost or cut short."
     )
@@ -68,12 +75,14 @@ class AuditRequest:
     beam_options: tuple[str, ...] = ()
 
     def __post_init__(self) -> None:
-        """Check that one detector is named, before anything is loaded.
+        """Check what can be checked before anything is loaded.
 
         Raises:
-          DetectorChoiceError: two are, or an ONNX file by another name.
+          DetectorChoiceError: two detectors are named, or an ONNX file by another name.
+          ValueError: the sample is no share.
         """
         options.detector_address(self.weights, self.model)
+        RowSample(self.sample, self.seed)
 
 
 @dataclass(frozen=True)

@@ -1,12 +1,16 @@
-"""How many rows of a small catalogue need an audit, before any worker is started.
+"""Which rows of a catalogue need an audit, before any worker is started.
 
-Enters: the options of an audit. Leaves: a number of rows. Starting processes costs more than
-looking at a few thousand files; the pipeline looks at them again, and what it finds counts.
+Enters: the options of an audit. Leaves: rows, and whether an earlier audit has done them; or how
+many it hasn't. Starting processes costs more than looking at a few thousand files; the pipeline
+looks at them again, and what it finds counts.
 """
 
+from collections.abc import Iterator, Sequence
 from itertools import chain
 
+from artifactnet.pipeline.audit.catalogue import Manifests, readable
 from artifactnet.pipeline.audit.graph import AuditOptions
+from artifactnet.transforms.elements.records import ManifestRow
 from artifactnet.transforms.read_manifest import ParseManifestDoFn, line_key
 from artifactnet.transforms.skip_unchanged import (
     EarlierResult,
@@ -20,11 +24,32 @@ MOST_ROWS = 20_000
 """Of a catalogue that is looked at: this takes about as long as starting the workers."""
 
 
-def rows_to_do(options: AuditOptions, rows: int | None, enough: int) -> int:
+def to_do(options: AuditOptions, manifests: Sequence[str]) -> Iterator[tuple[ManifestRow, bool]]:
+    """Every row of ``manifests``, and whether an earlier audit has done it.
+
+    Of rows with one ``track_id`` the pipeline keeps the first; here each is looked at by itself.
+    """
+    read = ReadEarlierDoFn(options.output.run)
+    earlier: dict[str, list[EarlierResult]] = {}
+    for key, result in chain.from_iterable(map(read.process, options.earlier)):
+        earlier.setdefault(key, []).append(result)
+    parse = ParseManifestDoFn(options.output.layout, options.roots, options.sample)
+    for row in chain.from_iterable(map(parse.process, manifests)):
+        known = earlier.get(line_key(row))
+        if known and not row.failure:
+            row = identified(row, options.decode.access, options.output.run.run_id)
+        yield row, bool(known) and is_unchanged(row, latest_results(known or ()))
+
+
+def rows_to_do(
+    options: AuditOptions, manifests: Manifests, catalogue: str, rows: int | None, enough: int
+) -> int:
     """Rows that are new or changed, of which ``enough`` are counted at most.
 
     Args:
       options: of the audit.
+      manifests: of its catalogue.
+      catalogue: as it was asked for.
       rows: of the catalogue, ``None`` if nobody knows.
       enough: more make no difference.
 
@@ -34,17 +59,10 @@ def rows_to_do(options: AuditOptions, rows: int | None, enough: int) -> int:
     remote = any("://" in address for address in (*options.manifests, *options.earlier))
     if not options.earlier or rows is None or rows > MOST_ROWS or remote:
         return enough
-    read = ReadEarlierDoFn(options.output.run)
-    earlier: dict[str, list[EarlierResult]] = {}
-    for key, result in chain.from_iterable(map(read.process, options.earlier)):
-        earlier.setdefault(key, []).append(result)
-    parse = ParseManifestDoFn(options.output.layout, options.roots)
     found = 0
-    for row in chain.from_iterable(map(parse.process, options.manifests)):
-        if found >= enough or "://" in row.uri:
-            return enough
-        known = earlier.get(line_key(row))
-        if known and not row.failure:
-            row = identified(row, options.decode.access, options.output.run.run_id)
-        found += not (known and is_unchanged(row, latest_results(known)))
+    with readable(manifests, catalogue) as addresses:
+        for row, done in to_do(options, addresses):
+            if found >= enough or "://" in row.uri:
+                return enough
+            found += not done
     return found

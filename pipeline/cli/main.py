@@ -66,6 +66,9 @@ def audit(
     ] = None,
     as_json: AsJson = False,
     profile: Annotated[bool, typer.Option("--profile", help="Print where the time went.")] = False,
+    dry_run: Annotated[
+        bool, typer.Option("--dry-run", help="Say what would be done, and how long it takes.")
+    ] = False,
     verbose: Annotated[bool, typer.Option("--verbose", "-v", help="Show Beam's log.")] = False,
 ) -> None:
     """Audit a catalogue; onto an earlier audit, only what is new or changed.
@@ -81,6 +84,11 @@ def audit(
     from artifactnet.pipeline.cli.beam_flags import beam_flags_of
 
     request = replace(request, quiet=as_json, beam_options=beam_flags_of(context))
+    if dry_run:
+        from artifactnet.pipeline.audit.dry_run import print_dry_run
+
+        print_dry_run(request, as_json)
+        return
     raise typer.Exit(audit_and_report(request, fail_on_errors, as_json, profile))
 
 

@@ -1,4 +1,4 @@
-"""Commands for those who run audits week after week: compact, diff, list, report, verify.
+"""Commands for those who run audits week after week: compact, diff, estimate, list, report, verify.
 
 Enters: arguments. Leaves: ``COMMANDS``, which ``artifactnet`` takes; flags of Beam are passed on.
 """
@@ -57,6 +57,22 @@ def diff(
     from artifactnet.pipeline.output.diff import print_difference
 
     print_difference(run_a, run_b, as_json)
+
+
+def estimate(
+    context: typer.Context,
+    output: Annotated[str, typer.Argument(help="Output of an audit, whole or with --sample.")],
+    weights: Annotated[Path | None, typer.Option(help="Detector that made it.")] = None,
+    as_json: AsJson = False,
+) -> None:
+    """Estimate how many tracks of a catalogue are generated, the detector's errors allowed for."""
+    set_up_logging(False)
+    _open_storage(context)
+    from artifactnet.pipeline.evidence.estimate import print_estimate
+    from artifactnet.transforms.storage.files import absolute
+    from artifactnet.transforms.storage.object_store import s3_access
+
+    print_estimate(absolute(output), weights, s3_access(), as_json)
 
 
 def verify(
@@ -126,4 +142,4 @@ def report(context: typer.Context, request: ReportRequest, as_json: AsJson = Fal
 
 
 list_.__name__ = "list"
-COMMANDS = (compact, diff, list_, report, verify)
+COMMANDS = (compact, diff, estimate, list_, report, verify)
