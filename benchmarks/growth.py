@@ -7,6 +7,7 @@ Prints wall seconds, those of a track beyond the smallest catalogue, and the lar
 """
 
 import argparse
+import json
 import os
 import subprocess
 import tempfile
@@ -42,8 +43,8 @@ def main() -> None:
         first: tuple[int, float] | None = None
         for count in counts:
             manifest = folder / "catalogue" / f"{count}.jsonl"
-            rows = (lines[n % len(lines)].replace('"t', f'"t{n}-') for n in range(count))
-            manifest.write_text("".join(row + "\n" for row in rows))
+            rows = (json.loads(lines[n % len(lines)]) | {"track_id": f"t{n}"} for n in range(count))
+            manifest.write_text("".join(json.dumps(row) + "\n" for row in rows))
             command = audit_command(manifest, folder / f"out-{count}")
             seconds, mib = measured(
                 [*command, "--json", "--segments", "1", "--model", str(model), "--workers", "1"]
