@@ -98,9 +98,11 @@ def markdown(report: BenchReport) -> str:
     lines = [
         "# ArtifactBench",
         "",
-        f"Model `{report.model_id}`, made by `{report.command}`. In brackets bootstrap 95 %",
-        "intervals over tracks, pairs resampled together. Baselines are cross-validated on the",
-        "same tracks." if not report.no_baselines else f"same tracks; none: {report.no_baselines}.",
+        f"Model `{report.model_id}`, made by `{report.command}`. In brackets 95 % intervals:",
+        "exact for rates, by bootstrap for the rest, pairs together; no figure below 30 tracks of a",
+        "class. Baselines are cross-validated on the same tracks."
+        if not report.no_baselines
+        else f"class. Baselines: none: {report.no_baselines}.",
         "",
         *table(
             ["split", "scorer", "ai", "real", *HEADINGS.values()],
@@ -110,13 +112,14 @@ def markdown(report: BenchReport) -> str:
                     split.scorer,
                     str(split.metrics.tracks_ai),
                     str(split.metrics.tracks_real),
-                    *(str(getattr(split.metrics, name)) for name in FIGURES),
+                    *(split.metrics.shown(name) for name in FIGURES),
                 ]
                 for split in report.splits
             ],
         ),
         "",
-        f"Sources that miss a mark: {len(failed)} of {len(report.sources)}.",
+        f"Sources that miss a mark: {len(failed)} of {len(report.sources)}; of so many looked at at once",
+        "some do so by chance.",
         f"Errors: {report.errors}. Tracks without label: {report.unlabelled}.",
         *([_absent(report.absent)] if report.absent else []),
         "",

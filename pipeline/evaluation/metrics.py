@@ -1,11 +1,11 @@
 """What scored, labelled tracks say about a detector.
 
-Enters: ``ScoredTracks``. Leaves: ``Metrics``, each figure with a bootstrap interval over groups,
-so that the versions of one piece are resampled together; the AUC of each generator against the
-real tracks of its own fold, since only those were scored by the same detector; the paired
-difference of two scorers; and thresholds, each with the upper confidence bound of the rate that it
-stands for (Clopper and Pearson 1934), or a refusal that says how many tracks the claim needs. The
-figures are scikit-learn's where it has them.
+Enters: ``ScoredTracks``. Leaves: ``Metrics``, rates with exact intervals, wider where the versions
+of one piece are alike, the other figures with a bootstrap interval over pieces; the AUC of each
+generator against the real tracks of its own fold, since only those were scored by the same
+detector; the paired difference of two scorers; and thresholds, each with the upper confidence bound
+of the rate that it stands for (Clopper and Pearson 1934), or a refusal that says how many tracks
+the claim needs. The figures are scikit-learn's where it has them.
 """
 
 import math
@@ -14,9 +14,16 @@ from dataclasses import dataclass, fields, replace
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.stats import beta
 from sklearn.metrics import auc as area
 from sklearn.metrics import precision_recall_fscore_support, roc_auc_score, roc_curve
+
+from artifactnet.pipeline.evaluation.intervals import (
+    FEWEST,
+    Counted,
+    all_alike_bound,
+    counted_by_source,
+    exact_bounds,
+)
 
 RESAMPLES = 1000
 CONFIDENCE = 0.95
@@ -62,6 +69,9 @@ class Estimate:
         return f"{self.value:.3f} [{self.low:.2f}, {self.high:.2f}]"
 
 
+TOO_FEW = "too few tracks"
+
+
 @dataclass(frozen=True)
 class Metrics:
     """Figures of one set of tracks; ``tracks_ai`` and ``tracks_real`` are its size."""
@@ -75,6 +85,13 @@ class Metrics:
     auc: Estimate
     tpr_at_fpr_1: Estimate
     tpr_at_fpr_5: Estimate
+
+    def shown(self, name: str) -> str:
+        """The figure ``name`` as text, or that there are too few tracks to speak of one."""
+        needed = {"fpr": (self.tracks_real,), "recall": (self.tracks_ai,)}
+        if min(needed.get(name, (self.tracks_ai, self.tracks_real))) < FEWEST:
+            return TOO_FEW
+        return str(getattr(self, name))
 
 
 FIGURES = ("f1", "precision", "recall", "fpr", "auc", "tpr_at_fpr_1", "tpr_at_fpr_5")
@@ -139,13 +156,36 @@ def measure(tracks: ScoredTracks, seed: int = 0, resamples: int | None = None) -
     whole = figures(tracks)
     samples = [figures(resampled(tracks, rng)) for _ in range(resamples or RESAMPLES)]
     tail = 100 * (1 - CONFIDENCE) / 2
+    rates = _rates(tracks)
+    real = ~tracks.is_ai
+    pieces = min(len(np.unique(tracks.group[side])) for side in (tracks.is_ai, real))
     estimates = {}
     for name in FIGURES:
+        if name in rates:
+            estimates[name] = Estimate(whole[name], *rates[name].bounds(1 - CONFIDENCE))
+            continue
         values = np.array([sample[name] for sample in samples])
         values = values[~np.isnan(values)]
         low, high = np.percentile(values, [tail, 100 - tail]) if len(values) else (np.nan, np.nan)
+        if pieces and low == high == whole[name]:  # nothing was ever drawn otherwise: no certainty
+            spread = 1 - all_alike_bound(pieces)
+            low, high = max(0.0, low - spread), min(1.0, high + spread)
         estimates[name] = Estimate(whole[name], float(low), float(high))
-    return Metrics(int(tracks.is_ai.sum()), int((~tracks.is_ai).sum()), **estimates)
+    return Metrics(int(tracks.is_ai.sum()), int(real.sum()), **estimates)
+
+
+def _rates(tracks: ScoredTracks) -> dict[str, Counted]:
+    """The figures that are rates of tracks, as counts with the design effect of their pieces."""
+    sides = {
+        "precision": (tracks.called_ai, tracks.is_ai),
+        "recall": (tracks.is_ai, tracks.called_ai),
+        "fpr": (~tracks.is_ai, tracks.called_ai),
+    }
+    return {
+        name: counted_by_source(did[among], tracks.group[among])
+        for name, (among, did) in sides.items()
+        if among.any()
+    }
 
 
 def expected_calibration_error(tracks: ScoredTracks, bins: int = 10) -> float:
@@ -235,9 +275,7 @@ class Claim:
 
 def upper_bound(exceeding: int, tracks: int, confidence: float) -> float:
     """Clopper-Pearson upper bound of a rate, ``exceeding`` of ``tracks`` seen."""
-    if exceeding >= tracks:
-        return 1.0
-    return float(beta.ppf(confidence, exceeding + 1, tracks - exceeding))
+    return exact_bounds(exceeding, tracks, 2 * (1 - confidence))[1]
 
 
 def tracks_needed(rate: float, confidence: float) -> int:

@@ -11,48 +11,7 @@ human ones that are mistaken; solved for the share of the generated,
 from collections.abc import Sequence
 from typing import NamedTuple
 
-import numpy as np
-from numpy.typing import NDArray
-from scipy.stats import beta
-
-
-class Counted(NamedTuple):
-    """``seen`` of ``tracks``.
-
-    Attributes:
-      seen: tracks that did it.
-      tracks: of so many.
-      design: design effect: by how much the tracks of one source being alike widens the variance.
-    """
-
-    seen: int
-    tracks: int
-    design: float = 1.0
-
-    def bounds(self, error: float) -> tuple[float, float]:
-        """Exact two-sided bounds that fail with probability ``error`` at most."""
-        seen = self.seen / self.design
-        rest = (self.tracks - self.seen) / self.design
-        low = float(beta.ppf(error / 2, seen, rest + 1)) if seen else 0.0
-        high = float(beta.ppf(1 - error / 2, seen + 1, rest)) if rest else 1.0
-        return low, high
-
-
-def counted_by_source(seen: NDArray[np.bool_], sources: Sequence[str]) -> Counted:
-    """Tracks that did it, with the design effect of their sources (Kish 1965, section 5.4).
-
-    Args:
-      seen: of each track ``[n]``.
-      sources: of each track.
-    """
-    tracks, share = len(seen), float(np.mean(seen)) if len(seen) else 0.0
-    _, of = np.unique(np.asarray(sources), return_inverse=True)
-    clusters = int(of.max(initial=-1)) + 1
-    if clusters < 2 or not 0 < share < 1:
-        return Counted(int(np.sum(seen)), tracks)
-    rest = np.bincount(of, seen - share)
-    variance = float(np.square(rest).sum()) * clusters / (clusters - 1) / tracks**2
-    return Counted(int(np.sum(seen)), tracks, max(1.0, variance * tracks / (share * (1 - share))))
+from artifactnet.pipeline.evaluation.intervals import Counted
 
 
 class Stratum(NamedTuple):

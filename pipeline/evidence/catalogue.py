@@ -12,10 +12,10 @@ import numpy as np
 import pyarrow as pa
 from apache_beam.io.filesystems import FileSystems
 from numpy.typing import NDArray
-from scipy.stats import rankdata
 
 from artifactnet.models.config import SHORT_SEGMENTS, ArtifactNetConfig
-from artifactnet.pipeline.evidence.reference import FEWEST, Rate, Reference, rate
+from artifactnet.pipeline.evaluation.intervals import FEWEST, auc_interval
+from artifactnet.pipeline.evidence.reference import Rate, Reference, rate
 from artifactnet.pipeline.output.diff import Difference, compare
 from artifactnet.pipeline.output.latest import RECORD_ADDRESS, read_audit
 from artifactnet.pipeline.output.layout import RECORD, output_files
@@ -96,33 +96,6 @@ class CatalogueFacts:
     confounds: tuple[Confound, ...]
     changed: Difference | None
     record: dict[str, Any]
-
-
-def auc_interval(
-    positive: NDArray[np.float64], negative: NDArray[np.float64]
-) -> tuple[float, float, float]:
-    """AUC and its 95 % interval by DeLong's variance (DeLong et al. 1988), on the logit's scale.
-
-    On that scale the interval stays inside [0, 1]. Where the classes are parted altogether, the
-    variance is none, and the bound is that of so many tracks of which all did the same
-    (Clopper and Pearson), so that a handful of tracks is no certainty.
-
-    Args:
-      positive: scores ``[n]``, n at least 2.
-      negative: scores ``[m]``, m at least 2.
-    """
-    count, others = len(positive), len(negative)
-    ranks = rankdata(np.concatenate([positive, negative]))
-    of_positive = (ranks[:count] - rankdata(positive)) / others
-    of_negative = 1 - (ranks[count:] - rankdata(negative)) / count
-    auc = float(of_positive.mean())
-    bound = 0.025 ** (1 / min(count, others))
-    if auc in (0.0, 1.0):
-        return (auc, bound, 1.0) if auc else (auc, 0.0, 1 - bound)
-    variance = of_positive.var(ddof=1) / count + of_negative.var(ddof=1) / others
-    logit, scale = np.log(auc / (1 - auc)), np.sqrt(variance) / (auc * (1 - auc))
-    low, high = (1 / (1 + np.exp(-(logit + sign * 1.96 * scale))) for sign in (-1, 1))
-    return auc, float(low), float(high)
 
 
 def _column(tracks: pa.Table, name: str) -> NDArray[np.float64]:

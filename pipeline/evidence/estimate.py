@@ -14,14 +14,9 @@ from numpy.typing import NDArray
 
 from artifactnet.models.config import SHORT_SEGMENTS, ArtifactNetConfig
 from artifactnet.pipeline.audit.prepare import detector_options
-from artifactnet.pipeline.evaluation.prevalence import (
-    Counted,
-    Prevalence,
-    Stratum,
-    counted_by_source,
-    prevalence,
-)
-from artifactnet.pipeline.evidence.reference import FEWEST, Reference, load_reference
+from artifactnet.pipeline.evaluation.intervals import FEWEST, Counted, counted_by_source
+from artifactnet.pipeline.evaluation.prevalence import Prevalence, Stratum, prevalence
+from artifactnet.pipeline.evidence.reference import Reference, load_reference
 from artifactnet.pipeline.output.latest import read_audit
 from artifactnet.pipeline.output.layout import RECORD
 from artifactnet.transforms.detector.detector import detector_of

@@ -15,10 +15,10 @@ import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
 from numpy.typing import NDArray
-from scipy.stats import beta
 
 from artifactnet.models.artifactnet import SHIPPED_WEIGHTS
 from artifactnet.models.config import SHORT_SEGMENTS, ArtifactNetConfig
+from artifactnet.pipeline.evaluation.intervals import FEWEST, exact_bounds
 from artifactnet.transforms.audio.sound_facts import SoundFacts
 
 MODEL_ID = b"model_id"
@@ -31,8 +31,6 @@ NEIGHBOURS = 100
 """Human tracks that a condition is measured on, at most."""
 FEWEST_EXTREME = 10
 """Human tracks that must be as extreme as the track in question."""
-FEWEST = 30
-"""Tracks of a class below which no rate is given."""
 
 
 class Rate(NamedTuple):
@@ -58,9 +56,7 @@ class Rate(NamedTuple):
 
 def rate(seen: int, tracks: int, confidence: float = CONFIDENCE) -> Rate:
     """Exact one-sided bounds of ``seen`` of ``tracks``."""
-    low = float(beta.ppf(1 - confidence, seen, tracks - seen + 1)) if seen else 0.0
-    high = float(beta.ppf(confidence, seen + 1, tracks - seen)) if seen < tracks else 1.0
-    return Rate(seen, tracks, low, high)
+    return Rate(seen, tracks, *exact_bounds(seen, tracks, 2 * (1 - confidence)))
 
 
 @dataclass(frozen=True, eq=False)

@@ -218,7 +218,7 @@ def markdown(results: list[ChannelResult], start: str = "") -> str:
             + ", ".join(f"{name} {signed(one)}" for name, one in result.auc_differences.items())
             + ".",
             "",
-            *table(["figure", DETECTOR], [[n, str(getattr(pooled, n))] for n in AT_THRESHOLD]),
+            *table(["figure", DETECTOR], [[n, pooled.shown(n)] for n in AT_THRESHOLD]),
             "",
             "Scores of two folds have two scales. Within folds, averaged: AUC "
             f"{result.within_folds['auc']:.3f}, TPR at 5 % FPR "

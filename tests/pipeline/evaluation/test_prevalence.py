@@ -3,12 +3,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from artifactnet.pipeline.evaluation.prevalence import (
-    Counted,
-    Stratum,
-    counted_by_source,
-    prevalence,
-)
+from artifactnet.pipeline.evaluation.intervals import Counted
+from artifactnet.pipeline.evaluation.prevalence import Stratum, prevalence
 
 
 def stratum(called: int, of: int, found: int = 80, mistaken: int = 1, size: float = 1.0) -> Stratum:
@@ -60,16 +56,6 @@ def test_a_share_is_a_share(called: int, found: int, mistaken: int, of: int) -> 
     result = prevalence([Stratum("s", 1, *counted)])
     assert 0 <= result.lower <= result.upper <= 1
     assert 0 <= result.share <= 1
-
-
-def test_tracks_of_one_source_count_as_fewer() -> None:
-    alike = counted_by_source(np.repeat([True, False, True, False], 25), np.repeat([*"abcd"], 25))
-    mixed = counted_by_source(np.tile([True, False], 50), np.repeat([*"abcd"], 25))
-    assert (alike.seen, alike.tracks) == (mixed.seen, mixed.tracks) == (50, 100)
-    assert alike.design > 20
-    assert mixed.design == 1.0
-    assert alike.bounds(0.05)[0] < mixed.bounds(0.05)[0]
-    assert counted_by_source(np.zeros(9, bool), ["a"] * 9).design == 1.0
 
 
 def test_without_tracks_there_is_no_share() -> None:

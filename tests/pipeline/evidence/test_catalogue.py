@@ -1,39 +1,7 @@
 import numpy as np
 import pyarrow as pa
-import pytest
-from scipy.stats import bootstrap
-from sklearn.metrics import roc_auc_score
 
-from artifactnet.pipeline.evidence.catalogue import auc_interval, confounds
-
-
-def test_delongs_interval_agrees_with_the_bootstrap() -> None:
-    rng = np.random.default_rng(0)
-    positive, negative = rng.normal(1, 1, 80), rng.normal(0, 1, 120)
-    auc, low, high = auc_interval(positive, negative)
-    labels = np.r_[np.ones(80), np.zeros(120)]
-    assert auc == pytest.approx(roc_auc_score(labels, np.r_[positive, negative]))
-
-    def statistic(one: np.ndarray, other: np.ndarray) -> float:
-        return float((one[:, None] > other).mean())
-
-    drawn = bootstrap(
-        (positive, negative), statistic, vectorized=False, n_resamples=500, rng=rng
-    ).confidence_interval
-    assert (low, high) == pytest.approx(tuple(drawn), abs=0.02)
-
-
-def test_an_auc_of_one_is_no_certainty() -> None:
-    auc, low, high = auc_interval(np.arange(10.0) + 100, np.arange(10.0))
-    assert auc == 1.0
-    assert low == pytest.approx(0.025**0.1)
-    assert high == 1.0
-    mirrored = auc_interval(np.arange(10.0), np.arange(10.0) + 100)
-    assert mirrored[1:] == pytest.approx((1 - high, 1 - low))
-
-
-def test_ties_count_half() -> None:
-    assert auc_interval(np.ones(5), np.ones(7))[0] == 0.5
+from artifactnet.pipeline.evidence.catalogue import confounds
 
 
 def test_a_verdict_that_follows_the_bandwidth_is_pointed_out() -> None:
