@@ -99,10 +99,10 @@ def markdown(report: BenchReport) -> str:
         "# ArtifactBench",
         "",
         f"Model `{report.model_id}`, made by `{report.command}`. In brackets 95 % intervals:",
-        "exact for rates, by bootstrap for the rest, pairs together; no figure below 30 tracks of a",
-        "class. Baselines are cross-validated on the same tracks."
+        "exact for rates, by bootstrap for the rest, pairs together; no figure below 30 tracks of",
+        "a class. Baselines are cross-validated on the same tracks."
         if not report.no_baselines
-        else f"class. Baselines: none: {report.no_baselines}.",
+        else f"a class. Baselines: none: {report.no_baselines}.",
         "",
         *table(
             ["split", "scorer", "ai", "real", *HEADINGS.values()],
@@ -118,8 +118,8 @@ def markdown(report: BenchReport) -> str:
             ],
         ),
         "",
-        f"Sources that miss a mark: {len(failed)} of {len(report.sources)}; of so many looked at at once",
-        "some do so by chance.",
+        f"Sources that miss a mark: {len(failed)} of {len(report.sources)}; of so many looked at",
+        "at once some do so by chance.",
         f"Errors: {report.errors}. Tracks without label: {report.unlabelled}.",
         *([_absent(report.absent)] if report.absent else []),
         "",
