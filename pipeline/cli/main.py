@@ -23,6 +23,7 @@ EXTRAS = {
     "onnx": ("onnx", "onnxruntime", "onnxscript"),
     "training": ("librosa", "pydantic", "tensorboard"),
     "report": ("jinja2", "matplotlib"),
+    "review": ("starlette", "uvicorn"),
     "bench": ("sklearn",),
     "gcp": ("google",),
     "aws": ("boto3", "botocore"),

@@ -1,4 +1,4 @@
-"""Commands for those who run audits week after week: compact, diff, estimate, list, report, verify.
+"""Commands about the output of an audit: compact, diff, estimate, list, report, review, verify.
 
 Enters: arguments. Leaves: ``COMMANDS``, which ``artifactnet`` takes; flags of Beam are passed on.
 """
@@ -11,6 +11,7 @@ import typer
 from artifactnet.pipeline.cli.options import AsJson, set_up_logging
 from artifactnet.pipeline.evidence.request import ReportRequest
 from artifactnet.pipeline.options import takes
+from artifactnet.pipeline.review.request import ReviewRequest
 
 RUN_HELP = "Output of an audit, or OUTPUT/runs/RUN.json for its state after that run."
 
@@ -141,5 +142,18 @@ def report(context: typer.Context, request: ReportRequest, as_json: AsJson = Fal
     raise typer.Exit(print_report(request, as_json))
 
 
+@takes(ReviewRequest)
+def review(context: typer.Context, request: ReviewRequest) -> None:
+    """Review flagged tracks on a page of this machine, or import decisions from a CSV."""
+    set_up_logging(False)
+    _open_storage(context)
+    from dataclasses import replace
+
+    from artifactnet.pipeline.cli.beam_flags import beam_flags_of
+    from artifactnet.pipeline.review.review import run_review
+
+    run_review(replace(request, beam_options=beam_flags_of(context)))
+
+
 list_.__name__ = "list"
-COMMANDS = (compact, diff, estimate, list_, report, verify)
+COMMANDS = (compact, diff, estimate, list_, report, review, verify)

@@ -19,6 +19,7 @@ from artifactnet.pipeline.evidence.reference import Rate, Reference, rate
 from artifactnet.pipeline.output.diff import Difference, compare
 from artifactnet.pipeline.output.latest import RECORD_ADDRESS, read_audit
 from artifactnet.pipeline.output.layout import RECORD, output_files
+from artifactnet.pipeline.review.decisions import fingerprint, latest_decisions
 from artifactnet.transforms.elements.output_schema import TRACK_FIELDS
 from artifactnet.transforms.storage.files import read_json
 
@@ -80,7 +81,10 @@ class Expected(NamedTuple):
 
 @dataclass(frozen=True)
 class CatalogueFacts:
-    """What the page shows; see the page."""
+    """What the page shows.
+
+    ``reviewed`` is how many tracks people decided on, and how often they overruled the detector.
+    """
 
     output: str
     tracks: int
@@ -95,6 +99,7 @@ class CatalogueFacts:
     parts: tuple[tuple[str, tuple[Share, ...]], ...]
     confounds: tuple[Confound, ...]
     changed: Difference | None
+    reviewed: tuple[int, int]
     record: dict[str, Any]
 
 
@@ -154,6 +159,13 @@ def _parts(tracks: pa.Table) -> tuple[tuple[str, tuple[Share, ...]], ...]:
     return tuple(found)
 
 
+def _reviewed(output: str, tracks: pa.Table) -> tuple[int, int]:
+    """Tracks that people decided on, and those of them on which they overruled the detector."""
+    decisions = latest_decisions(output)
+    found = [decisions.get(fingerprint(row)) for row in tracks.to_pylist()]
+    return sum(one is not None for one in found), sum(bool(one and one.overrules) for one in found)
+
+
 def _runs(output: str) -> Sequence[str]:
     notes = output_files(output).notes
     return sorted(one for one in notes if RECORD_ADDRESS.fullmatch(one))
@@ -189,6 +201,7 @@ def catalogue_facts(
         else None,
         parts=_parts(tracks),
         confounds=confounds(tracks),
+        reviewed=_reviewed(output, tracks),
         changed=compare(runs[-2], runs[-1]) if len(runs) > 1 else None,
         record=record,
     )

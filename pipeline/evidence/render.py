@@ -93,6 +93,7 @@ def track_page(
     contact: str = "",
     index: str = "",
     with_audio: bool = True,
+    review: object = None,
 ) -> str:
     """The page of one track.
 
@@ -105,6 +106,7 @@ def track_page(
       contact: to whom an appeal goes.
       index: name of the catalogue's page, or empty.
       with_audio: embed the strongest and the weakest window.
+      review: a ``ReviewBar`` where a person is asked to decide.
     """
     low, high, _ = max(found.bands, key=lambda band: band.logit)
     provenance = [
@@ -123,6 +125,7 @@ def track_page(
         .render(
             found=found,
             contact=contact,
+            review=review,
             flagged=reference.human_rate(found.threshold_ai, short) if reference else None,
             index=index,
             occluded=min(OCCLUDED, len(found.windows)),
@@ -146,6 +149,17 @@ def page_name(track_id: str) -> str:
     return f"{kept}-{digest}.html" if kept else f"{digest}.html"
 
 
+def missing_page(row: Mapping[str, Any], why: str, review: object) -> str:
+    """The page, in a review, of a track whose sound can't be had any more."""
+    return _environment().get_template("missing.html.j2").render(row=row, why=why, review=review)
+
+
+def list_page(tracks: Sequence[object], queue: object, show: str, root: str) -> str:
+    """The list of a review; ``show`` is ``open``, ``decided`` or ``all``."""
+    page = _environment().get_template("review_list.html.j2")
+    return page.render(tracks=tracks, queue=queue, show=show, root=root, review=None)
+
+
 def catalogue_page(
     facts: CatalogueFacts,
     queue: Sequence[PageLink],
@@ -158,6 +172,7 @@ def catalogue_page(
         .get_template("catalogue.html.j2")
         .render(
             facts=facts,
+            review=None,
             queue=queue,
             reference=reference,
             versions=versions,

@@ -1,0 +1,54 @@
+"""What a review is asked for.
+
+Enters: fields, from the command line or another program. Leaves: a ``ReviewRequest``.
+"""
+
+import getpass
+from dataclasses import dataclass
+from pathlib import Path
+
+from artifactnet.pipeline import options
+from artifactnet.pipeline.options import argument, option
+
+
+@dataclass(frozen=True)
+class ReviewRequest:
+    """What a review is asked for.
+
+    Attributes:
+      audit: output of an audit; may be in a bucket.
+      who: reviews.
+      verdict: which verdicts are reviewed.
+      import_: CSV with decisions, in place of a page.
+      port: of the page; 0 for any free one.
+      weights: detector that made the audit; ``None`` for the shipped one.
+      model: ONNX file in its place.
+      beam_options: flags for Beam, for addresses in buckets.
+    """
+
+    audit: str = argument(help="Output of an audit (path, gs://, s3://).")
+    who: str = option(default="", help="Who reviews.  [default: the name of this account]")
+    verdict: list[str] = option(
+        default=("ai",), help="Which verdicts are reviewed: ai, uncertain, real. Repeat."
+    )
+    import_: Path | None = option(
+        "--import", default=None, help="CSV with track_id, decision, note, in place of a page."
+    )
+    port: int = option(default=0, min=0, max=65_535, help="Port of the page; 0 for any free one.")
+    weights: Path | str | None = options.weights()
+    model: Path | str | None = options.model()
+    beam_options: tuple[str, ...] = ()
+
+    def __post_init__(self) -> None:
+        """Check.
+
+        Raises:
+          ValueError: no such verdict.
+        """
+        if wrong := set(self.verdict) - {"ai", "uncertain", "real"}:
+            raise ValueError(f"--verdict {sorted(wrong)[0]}: use ai, uncertain or real")
+
+    @property
+    def reviewer(self) -> str:
+        """Who reviews."""
+        return self.who or getpass.getuser()
