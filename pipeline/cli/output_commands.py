@@ -1,4 +1,4 @@
-"""Commands about the output of an audit: compact, diff, estimate, list, report, review, verify.
+"""Commands about the output of an audit: from compact to verify.
 
 Enters: arguments. Leaves: ``COMMANDS``, which ``artifactnet`` takes; flags of Beam are passed on.
 """
@@ -74,6 +74,20 @@ def estimate(
     from artifactnet.transforms.storage.object_store import s3_access
 
     print_estimate(absolute(output), weights, s3_access(), as_json)
+
+
+def status(
+    context: typer.Context,
+    output: Annotated[str, typer.Argument(help="Output of an audit.")],
+    as_json: AsJson = False,
+) -> None:
+    """Say which runs of an output are complete, running or dead."""
+    set_up_logging(False)
+    _open_storage(context)
+    from artifactnet.pipeline.output.status import print_status
+    from artifactnet.transforms.storage.files import absolute
+
+    raise typer.Exit(print_status(absolute(output), as_json))
 
 
 def verify(
@@ -156,4 +170,4 @@ def review(context: typer.Context, request: ReviewRequest) -> None:
 
 
 list_.__name__ = "list"
-COMMANDS = (compact, diff, estimate, list_, report, review, verify)
+COMMANDS = (compact, diff, estimate, list_, report, review, status, verify)

@@ -1,0 +1,148 @@
+"""``artifactnet status``: which runs of an output are complete, running or dead.
+
+Enters: an output folder. Leaves: of every run its state, how many shards and rows it has committed,
+and when it last wrote. A run whose record lies there is complete. Of the others one is running
+where a process of this machine holds the output's lock, or, in a bucket, where a shard was
+committed not long ago; any other one was killed, and the next audit goes on from what it left.
+"""
+
+import json
+import time
+from collections import Counter, defaultdict
+from dataclasses import asdict, dataclass
+from pathlib import Path
+
+from apache_beam.io.filesystems import FileSystems
+from filelock import FileLock, Timeout
+from rich.table import Table
+
+from artifactnet.pipeline.audit.report import results_console
+from artifactnet.pipeline.output.folder import LOCK
+from artifactnet.pipeline.output.latest import RECORD_ADDRESS
+from artifactnet.pipeline.output.layout import TABLE_FILE, output_files
+from artifactnet.transforms.storage.files import table_rows
+
+COMPLETE, RUNNING, DEAD, UNRECORDED = "complete", "running", "dead", "ended without a record"
+SILENT_SECONDS = 3600.0
+"""After which a run in a bucket that committed nothing is taken for dead: shards take minutes."""
+ADVICE = {
+    DEAD: "start the same audit again: it goes on from there",
+    UNRECORDED: "its counts are there: it ran to its end on another engine",
+}
+
+
+@dataclass(frozen=True)
+class RunStatus:
+    """One run.
+
+    Attributes:
+      run_id: of it.
+      state: ``complete``, ``running``, ``dead`` or ``ended without a record``.
+      shards: that it has committed and that are still files of their own.
+      tracks: rows in them.
+      errors: the same.
+      quiet_seconds: since it last committed; ``None`` where its files were merged.
+    """
+
+    run_id: str
+    state: str
+    shards: int
+    tracks: int
+    errors: int
+    quiet_seconds: float | None
+
+
+def _locked(output: str) -> bool:
+    if "://" in output or not (Path(output) / LOCK).exists():
+        return False
+    lock = FileLock(Path(output) / LOCK, blocking=False)
+    try:
+        lock.acquire()
+    except Timeout:
+        return True
+    lock.release()
+    return False
+
+
+def run_statuses(output: str) -> list[RunStatus]:
+    """Every run that left anything in ``output``, the oldest first.
+
+    Raises:
+      ValueError: no audit is there.
+    """
+    files = output_files(output)
+    records = {match["run"] for one in files.notes if (match := RECORD_ADDRESS.fullmatch(one))}
+    counts = {
+        name.removesuffix(".counts.json")
+        for name in (one.rpartition("/")[2] for one in files.notes)
+        if name.endswith(".counts.json")
+    }
+    shards: Counter[str] = Counter()
+    rows: dict[str, Counter[str]] = defaultdict(Counter)
+    last: dict[str, float] = {}
+    changed = _changed(files.tables["tracks"])
+    for table in ("tracks", "errors"):
+        for path in files.tables[table]:
+            name = TABLE_FILE.search(path)
+            if not name:
+                continue
+            rows[name["run"]][table] += table_rows(path)
+            if table == "tracks":
+                shards[name["run"]] += 1
+                last[name["run"]] = max(last.get(name["run"], 0.0), changed.get(path, 0.0))
+    runs = sorted(records | counts | set(rows))
+    if not runs and not files.orphans and not _locked(output):
+        raise ValueError(f"{output}: no audit is there")
+    busy = _locked(output)
+    found = []
+    for run in runs:
+        quiet = time.time() - last[run] if last.get(run) else None
+        fresh = "://" in output and quiet is not None and quiet < SILENT_SECONDS
+        if run in records:
+            state = COMPLETE
+        elif run in counts:
+            state = UNRECORDED
+        else:
+            state = RUNNING if fresh or (busy and run == runs[-1]) else DEAD
+        found.append(
+            RunStatus(run, state, shards[run], rows[run]["tracks"], rows[run]["errors"], quiet)
+        )
+    return found
+
+
+def _changed(paths: tuple[str, ...]) -> dict[str, float]:
+    if not paths:
+        return {}
+    found = [one for match in FileSystems.match(list(paths)) for one in match.metadata_list]
+    return {one.path: one.last_updated_in_seconds or 0.0 for one in found}
+
+
+def print_status(output: str, as_json: bool) -> int:
+    """Print the runs.
+
+    Returns:
+      Exit code: 1 where the latest run is dead.
+
+    Raises:
+      ValueError: no audit is there.
+    """
+    found = run_statuses(output)
+    if as_json:
+        print(json.dumps([asdict(one) for one in found]))
+    else:
+        table = Table(box=None, pad_edge=False, header_style="bold")
+        table.add_column("run")
+        table.add_column("state")
+        for name in ("shards", "tracks", "errors", "last wrote"):
+            table.add_column(name, justify="right")
+        for one in found:
+            quiet = "" if one.quiet_seconds is None else f"{one.quiet_seconds:,.0f} s ago"
+            table.add_row(
+                one.run_id, one.state, str(one.shards), str(one.tracks), str(one.errors), quiet
+            )
+        console = results_console()
+        console.print(table)
+        for state in dict.fromkeys(one.state for one in found):
+            if state in ADVICE:
+                console.print(f"{state}: {ADVICE[state]}")
+    return int(bool(found) and found[-1].state == DEAD)
