@@ -51,7 +51,8 @@ def measure(detector: Detector, audio: NDArray[np.float32]) -> MeasuredAudio | S
         return MeasuredAudio(None, np.arange(len(audio)), audio)
     statistics = np.stack([forensic_statistics(segment) for segment in audio])
     scores = head_scores(detector.head, statistics, detector.config.embedding_size)
-    chosen = to_look_at(scores.p_ai, detector.config.threshold_ai, detector.evidence)
+    threshold = detector.config.threshold_ai
+    chosen = np.array(to_look_at(scores.p_ai.tolist(), threshold, detector.evidence), np.intp)
     return MeasuredAudio(scores, chosen, audio[chosen]) if len(chosen) else scores
 
 

@@ -77,7 +77,7 @@ def audit(
     Flags of Beam (--runner, --project ...) are passed on.
     """
     set_up_logging(verbose)
-    if not as_json:  # Beam and torch take seconds to import
+    if sys.stderr.isatty() and not as_json:  # Beam and torch take seconds to import
         print(f"auditing {request.catalogue}", file=sys.stderr, flush=True)
     from dataclasses import replace
 

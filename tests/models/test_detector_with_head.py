@@ -123,7 +123,7 @@ def test_the_networks_read_what_looks_generated(weights: Path) -> None:
     threshold=st.floats(0, 1, width=32),
 )
 def test_of_each_four_windows_at_most_the_strongest(p_ai, threshold: float) -> None:
-    looked_at = to_look_at(p_ai, threshold, "flagged")
+    looked_at = np.array(to_look_at(p_ai.tolist(), threshold, "flagged"), int)
     assert len(set(looked_at // GROUP)) == len(looked_at)
     for first in range(0, len(p_ai), GROUP):
         four = p_ai[first : first + GROUP]

@@ -5,8 +5,7 @@ networks cost four times what the statistics do, and change no verdict; this mod
 so that the command line can check its options at once.
 """
 
-import numpy as np
-from numpy.typing import NDArray
+from collections.abc import Sequence
 
 ALL, FLAGGED, NONE = "all", "flagged", "none"
 EVIDENCE = (FLAGGED, ALL, NONE)
@@ -15,22 +14,22 @@ GROUP = 4
 """Windows side by side of which the strongest is read; batches hold a multiple of it."""
 
 
-def to_look_at(p_ai: NDArray[np.float32], threshold_ai: float, evidence: str) -> NDArray[np.intp]:
+def to_look_at(p_ai: Sequence[float], threshold_ai: float, evidence: str) -> list[int]:
     """Which windows of a batch the networks read.
 
     Args:
-      p_ai: by the head, ``[segments]``.
+      p_ai: by the head, of each window.
       threshold_ai: from which a window looks generated.
       evidence: ``all``, ``none``, or ``flagged``: of each ``GROUP`` side by side the strongest,
         if it looks generated.
 
     Returns:
-      Places, int ``[chosen]``, rising.
+      Their places, rising.
     """
     if evidence == ALL:
-        return np.arange(len(p_ai))
+        return list(range(len(p_ai)))
     if evidence != FLAGGED:
-        return np.empty(0, np.intp)
-    firsts = range(0, len(p_ai), GROUP)
-    strongest = [first + int(np.argmax(p_ai[first : first + GROUP])) for first in firsts]
-    return np.array([one for one in strongest if p_ai[one] >= threshold_ai], np.intp)
+        return []
+    groups = (range(first, len(p_ai))[:GROUP] for first in range(0, len(p_ai), GROUP))
+    strongest = (max(group, key=lambda place: p_ai[place]) for group in groups)
+    return [place for place in strongest if p_ai[place] >= threshold_ai]
