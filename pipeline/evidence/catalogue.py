@@ -73,10 +73,17 @@ class Confound(NamedTuple):
 
 
 class Expected(NamedTuple):
-    """False accusations among so many human tracks: as many as were seen, and at most."""
+    """False accusations among so many human tracks.
+
+    Attributes:
+      seen: as many as the known ones had.
+      most: exact bound, 95 % confidence.
+      known: human tracks of like length that this is reckoned from.
+    """
 
     seen: float
     most: float
+    known: int
 
 
 @dataclass(frozen=True)
@@ -133,12 +140,14 @@ def expected_false(tracks: pa.Table, reference: Reference, config: ArtifactNetCo
     short = np.array(tracks["segments"].to_pylist()) < SHORT_SEGMENTS
     called = reference.called_ai(config)
     seen = most = 0.0
+    tracks_known = 0
     for known, here in ((short_known, short), (~short_known, ~short)):
         found = rate(int((called & human & known).sum()), int((human & known).sum()))
         if found.tracks:
             seen += here.sum() * found.seen / found.tracks
             most += here.sum() * found.upper
-    return Expected(float(seen), float(most))
+            tracks_known += found.tracks if here.any() else 0
+    return Expected(float(seen), float(most), tracks_known)
 
 
 def _parts(tracks: pa.Table) -> tuple[tuple[str, tuple[Share, ...]], ...]:

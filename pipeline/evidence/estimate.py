@@ -142,6 +142,8 @@ def print_estimate(output: str, weights: Path | None, access: S3Access, as_json:
         f"Of the catalogue {share:.1%} are generated, between {low:.1%} and {high:.1%} at 95 % "
         "confidence, if its music is like the known music beside the weights."
     )
+    if share in (0.0, 1.0):
+        print("That is the end of the scale: what is called ai lies beyond what errors explain.")
     if found.sample < 1:
         size = found.tracks / found.sample
         few, most = size * low, size * high

@@ -133,6 +133,8 @@ def make_report(request: ReportRequest) -> Report:
     facts = catalogue_facts(audit, reference, detector.config)
     tracks = read_audit(audit).tracks
     chosen = _chosen(request, tracks)
+    if request.output.exists() and not request.output.is_dir():
+        raise ValueError(f"{request.output} is a file; -o names a folder")
     pages = request.output / "tracks"
     pages.mkdir(parents=True, exist_ok=True)
     jobs = [

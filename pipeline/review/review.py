@@ -3,6 +3,7 @@
 Enters: a ``ReviewRequest``. Leaves: decisions beside the audit.
 """
 
+import contextlib
 import secrets
 import socket
 from collections.abc import Mapping
@@ -89,15 +90,29 @@ def serve(request: ReviewRequest) -> None:
         queue, token, request.reviewer, _pages(request), list_page,
         lambda decision: append(output, [decision]),
     )  # fmt: skip
-    with socket.create_server(("127.0.0.1", request.port)) as listening:
+    with listening(request.port) as listening:
         address = f"http://127.0.0.1:{listening.getsockname()[1]}/{token}/"
-        print(
-            f"{len(queue) - queue.decided} of {len(queue)} tracks to review: {address}", flush=True
-        )
+        left = len(queue) - queue.decided
+        print(f"{left} of {len(queue)} different files to review: {address}", flush=True)
         print("Ctrl-C ends it; every decision is kept at once.", flush=True)
-        server = uvicorn.Server(uvicorn.Config(app, log_level="warning", access_log=False))
-        server.run(sockets=[listening])
+        server = uvicorn.Server(uvicorn.Config(app, log_level="critical", access_log=False))
+        with contextlib.suppress(KeyboardInterrupt):
+            server.run(sockets=[listening])
     print(f"{queue.decided} of {len(queue)} decided: {output}/decisions/")
+
+
+def listening(port: int) -> socket.socket:
+    """A socket of this machine only.
+
+    Raises:
+      ValueError: the port is taken.
+    """
+    try:
+        return socket.create_server(("127.0.0.1", port))
+    except OSError as error:
+        raise ValueError(
+            f"--port {port}: {error.strerror or error}; another number, or none, takes a free one"
+        ) from error
 
 
 def run_review(request: ReviewRequest) -> None:

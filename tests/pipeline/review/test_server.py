@@ -1,6 +1,7 @@
 """The page of a review: by requests, and in a real browser where there is one."""
 
 import shutil
+import socket
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -12,6 +13,7 @@ from starlette.testclient import TestClient
 from artifactnet.pipeline.evidence.render import list_page, missing_page
 from artifactnet.pipeline.review.decisions import Decision
 from artifactnet.pipeline.review.queue import Asked, Queue
+from artifactnet.pipeline.review.review import listening
 from artifactnet.pipeline.review.server import ReviewBar, review_app
 from tests.pipeline.review.test_decisions import row
 
@@ -128,3 +130,11 @@ def test_by_keys_in_a_browser(stored: list[Decision]) -> None:
         browser.close()
     assert [(one.decision, one.note) for one in stored] == [("real", "are these keys?"), ("ai", "")]
     assert problems == []
+
+
+def test_a_port_that_is_taken_is_named() -> None:
+    with (
+        socket.create_server(("127.0.0.1", 0)) as taken,
+        pytest.raises(ValueError, match=r"--port \d+: .*another number, or none"),
+    ):
+        listening(taken.getsockname()[1])
