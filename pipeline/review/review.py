@@ -90,14 +90,14 @@ def serve(request: ReviewRequest) -> None:
         queue, token, request.reviewer, _pages(request), list_page,
         lambda decision: append(output, [decision]),
     )  # fmt: skip
-    with listening(request.port) as listening:
-        address = f"http://127.0.0.1:{listening.getsockname()[1]}/{token}/"
+    with listening(request.port) as door:
+        address = f"http://127.0.0.1:{door.getsockname()[1]}/{token}/"
         left = len(queue) - queue.decided
         print(f"{left} of {len(queue)} different files to review: {address}", flush=True)
         print("Ctrl-C ends it; every decision is kept at once.", flush=True)
         server = uvicorn.Server(uvicorn.Config(app, log_level="critical", access_log=False))
         with contextlib.suppress(KeyboardInterrupt):
-            server.run(sockets=[listening])
+            server.run(sockets=[door])
     print(f"{queue.decided} of {len(queue)} decided: {output}/decisions/")
 
 
