@@ -73,6 +73,12 @@ class ArtifactNetConfig:
     pooling: str = MEDIAN
     threshold_voice: float = 1.0
 
+    def threshold_ai_of(self, segments: int) -> float:
+        """Score from which a track of so many segments is ``ai``."""
+        if segments < SHORT_SEGMENTS:
+            return max(self.threshold_ai, self.threshold_ai_short)
+        return self.threshold_ai
+
     @property
     def segment_seconds(self) -> float:
         """Length of a segment in seconds."""

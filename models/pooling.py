@@ -18,6 +18,13 @@ LIMIT = 8.0
 """Of a segment's logit in the mean."""
 
 
+def bounded_logits(p_ai: NDArray[np.floating]) -> NDArray[np.float64]:
+    """Logits of scores, of one shape with them, each at most ``LIMIT`` from 0."""
+    scores = p_ai.astype(np.float64)
+    with np.errstate(divide="ignore"):
+        return np.clip(np.log(scores) - np.log1p(-scores), -LIMIT, LIMIT)
+
+
 def pooled(p_ai: Sequence[float] | NDArray[np.floating], pooling: str) -> float:
     """P(AI) of a track.
 
@@ -28,6 +35,4 @@ def pooled(p_ai: Sequence[float] | NDArray[np.floating], pooling: str) -> float:
     scores = np.asarray(p_ai, np.float64)
     if pooling == MEDIAN:
         return float(np.median(scores))
-    with np.errstate(divide="ignore"):
-        logits = np.log(scores) - np.log1p(-scores)
-    return float(1 / (1 + np.exp(-np.clip(logits, -LIMIT, LIMIT).mean())))
+    return float(1 / (1 + np.exp(-bounded_logits(scores).mean())))

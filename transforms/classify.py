@@ -35,15 +35,8 @@ def scores(detector: Detector, maps: ForensicMaps) -> SegmentScores:
     embedded = embedding.cpu().numpy()
     statistics = channel_statistics(maps.forensic_channels).cpu().numpy()
     if maps.scores is None:
-        return SegmentScores(
-            p_ai=p_ai,
-            embedding=embedded,
-            channel_statistics=statistics,
-            network_p_ai=np.full_like(p_ai, np.nan),
-            group_logits=np.zeros((len(p_ai), 0), np.float32),
-            measured=np.ones_like(p_ai),
-            p_voice=np.full_like(p_ai, np.nan),
-        )
+        bare = SegmentScores.bare(p_ai)
+        return replace(bare, embedding=embedded, channel_statistics=statistics)
     return replace(
         maps.scores,
         embedding=_filled(maps.scores.embedding, maps.chosen, embedded),

@@ -6,10 +6,11 @@ where the CNN decides, ``SegmentBatch[MeasuredAudio]`` with the segments that th
 ``models/statistics/forensic_statistics.py`` has the methods.
 """
 
+from dataclasses import replace
+
 import numpy as np
 from numpy.typing import NDArray
 
-from artifactnet.models.forensic_channels import FORENSIC_CHANNELS
 from artifactnet.models.statistics.forensic_statistics import forensic_statistics, group_sums
 from artifactnet.models.statistics.head import StatisticsHead
 from artifactnet.transforms.detector.detector import Detector
@@ -33,12 +34,8 @@ def head_scores(head: StatisticsHead, statistics: NDArray[np.float32], size: int
     p_ai = 1 / (1 + np.exp(-(start + contributions.sum(axis=1))))
     if not np.isfinite(p_ai).all():
         raise ValueError("the detector returned NaN")
-    segments = len(statistics)
-    return SegmentScores(
-        p_ai=p_ai.astype(np.float32),
-        embedding=np.full((segments, size), np.nan, np.float32),
-        channel_statistics=np.full((segments, len(FORENSIC_CHANNELS), 2), np.nan, np.float32),
-        network_p_ai=np.full(segments, np.nan, np.float32),
+    return replace(
+        SegmentScores.bare(p_ai.astype(np.float32), size),
         group_logits=group_sums(contributions),
         measured=np.isfinite(statistics).mean(axis=1, dtype=np.float32),
         p_voice=head.p_voice(statistics).astype(np.float32),

@@ -17,7 +17,7 @@ import apache_beam as beam
 import numpy as np
 from apache_beam.metrics import Metrics
 
-from artifactnet.models.config import SHORT_SEGMENTS, ArtifactNetConfig
+from artifactnet.models.config import ArtifactNetConfig
 from artifactnet.models.pooling import MEAN, pooled
 from artifactnet.transforms.audio.codec_spec import UNPROCESSED
 from artifactnet.transforms.detector.detector import DetectorOptions, detector_of
@@ -76,9 +76,7 @@ def decide(segments: Sequence[ScoredSegment], config: ArtifactNetConfig) -> Verd
     score = by_track[UNPROCESSED]
     low, high = np.percentile(by_codec[UNPROCESSED], [25, 75])
     others = [abs(other - score) for codec, other in by_track.items() if codec != UNPROCESSED]
-    threshold_ai = config.threshold_ai
-    if len(by_codec[UNPROCESSED]) < SHORT_SEGMENTS:
-        threshold_ai = max(threshold_ai, config.threshold_ai_short)
+    threshold_ai = config.threshold_ai_of(len(by_codec[UNPROCESSED]))
     reason = ""
     if is_narrow(segments):
         verdict, reason = "uncertain", NARROW

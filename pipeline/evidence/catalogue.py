@@ -17,7 +17,7 @@ from artifactnet.models.config import SHORT_SEGMENTS, ArtifactNetConfig
 from artifactnet.pipeline.evaluation.intervals import FEWEST, auc_interval
 from artifactnet.pipeline.evidence.reference import Rate, Reference, rate
 from artifactnet.pipeline.output.diff import Difference, compare
-from artifactnet.pipeline.output.latest import RECORD_ADDRESS, read_audit
+from artifactnet.pipeline.output.latest import RECORD_ADDRESS, AuditTables
 from artifactnet.pipeline.output.layout import RECORD, output_files
 from artifactnet.pipeline.review.decisions import fingerprint, latest_decisions
 from artifactnet.transforms.elements.output_schema import TRACK_FIELDS
@@ -32,7 +32,7 @@ SUSPECT = 0.25
 """Distance of an AUC from one half from which a confound is pointed out."""
 MOST_VALUES = 12
 """Of a column by which a catalogue is broken down."""
-MOST_ERRORS, MOST_CHANGES = 12, 20
+MOST_ERRORS = 12
 
 
 class Share(NamedTuple):
@@ -181,14 +181,19 @@ def _runs(output: str) -> Sequence[str]:
 
 
 def catalogue_facts(
-    output: str, reference: Reference | None, config: ArtifactNetConfig
+    output: str, tables: AuditTables, reference: Reference | None, config: ArtifactNetConfig
 ) -> CatalogueFacts:
     """Everything that is said of the catalogue whose audit lies in ``output``.
 
+    Args:
+      output: of the audit.
+      tables: in it.
+      reference: known music, if there is any.
+      config: of the detector.
+
     Raises:
-      ValueError: no audit is there, or a file is damaged.
+      ValueError: a file is damaged.
     """
-    tables = read_audit(output)
     tracks = tables.tracks
     record = read_json(FileSystems.join(output, RECORD))
     stages = Counter(f"{row['stage']}: {row['error_class']}" for row in tables.errors.to_pylist())

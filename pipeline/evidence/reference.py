@@ -90,9 +90,8 @@ class Reference:
 
     def called_ai(self, config: ArtifactNetConfig) -> NDArray[np.bool_]:
         """Which tracks the thresholds of ``config`` call ai."""
-        short = self.tracks["segments"].to_numpy() < SHORT_SEGMENTS
-        stricter = max(config.threshold_ai, config.threshold_ai_short)
-        return self.tracks["p_ai"].to_numpy() >= np.where(short, stricter, config.threshold_ai)
+        thresholds = [config.threshold_ai_of(n) for n in self.tracks["segments"].to_pylist()]
+        return self.tracks["p_ai"].to_numpy() >= np.array(thresholds)
 
     def human_rate_near(
         self, fact: str, value: float, above: bool, config: ArtifactNetConfig

@@ -7,6 +7,7 @@ manifest is escaped.
 import base64
 import hashlib
 from collections.abc import Mapping, Sequence
+from functools import lru_cache
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -19,11 +20,11 @@ from artifactnet.pipeline.evidence.catalogue import CatalogueFacts
 from artifactnet.pipeline.evidence.reference import Reference
 from artifactnet.pipeline.evidence.track import OCCLUDED, TrackEvidence, TrackSound
 from artifactnet.pipeline.evidence.words import GROUP_WORDS, band_words
-from artifactnet.transforms.audio.codec_spec import parse_codec
+from artifactnet.transforms.audio.codec_spec import parse_codec, rate_for
 from artifactnet.transforms.audio.lossy_codec import PyAVBackend
 
 PAGES = Path(__file__).parent / "pages"
-EXCERPT, EXCERPT_RATE = parse_codec("opus:64k"), 48_000
+EXCERPT = parse_codec("opus:64k")
 PROVENANCE = (
     ("track_id", "track"),
     ("uri", "file"),
@@ -55,6 +56,7 @@ class PageLink(NamedTuple):
     page: str
 
 
+@lru_cache
 def _environment() -> jinja2.Environment:
     loader = jinja2.FileSystemLoader(PAGES)
     made = jinja2.Environment(
@@ -70,14 +72,14 @@ def _clock(seconds: float) -> str:
 
 
 def _players(found: TrackEvidence, sound: TrackSound) -> tuple[Player, ...]:
-    encoder = PyAVBackend()
+    encoder, rate = PyAVBackend(), rate_for(EXCERPT, sound.sample_rate)
     places = {"strongest": found.strongest, "weakest": found.weakest}
     if found.strongest == found.weakest:
         del places["weakest"]
     players = []
     for name, place in places.items():
-        window = soxr.resample(sound.audio.windows[place], sound.sample_rate, EXCERPT_RATE)
-        opus = encoder.encode(window, EXCERPT_RATE, EXCERPT)
+        window = soxr.resample(sound.audio.windows[place], sound.sample_rate, rate)
+        opus = encoder.encode(window, rate, EXCERPT)
         address = "data:audio/ogg;base64," + base64.b64encode(opus).decode()
         players.append(Player(name, _clock(found.windows[place].start), address))
     return tuple(players)

@@ -14,7 +14,7 @@ from multiprocessing import get_context
 from pathlib import Path
 from typing import Any
 
-import duckdb
+import pyarrow as pa
 import torch
 from apache_beam.io.filesystems import FileSystems
 from apache_beam.options.pipeline_options import PipelineOptions
@@ -34,6 +34,7 @@ from artifactnet.pipeline.evidence.track import (
     track_evidence,
 )
 from artifactnet.pipeline.output.latest import read_audit
+from artifactnet.pipeline.output.listing import Choice, chosen_of
 from artifactnet.pipeline.output.run_record import versions
 from artifactnet.transforms.detector.detector import DetectorOptions, detector_of
 from artifactnet.transforms.storage.files import absolute
@@ -101,17 +102,16 @@ def _made(jobs: list[_Job], workers: int) -> Iterator[TrackEvidence | str]:
         yield from pool.map(_make_page, jobs)
 
 
-def _chosen(request: ReportRequest, tracks: Any) -> list[dict[str, Any]]:
+def _chosen(request: ReportRequest, tracks: pa.Table) -> list[dict[str, Any]]:
     if request.track:
         rows = {row["track_id"]: row for row in tracks.to_pylist()}
         if missing := [name for name in request.track if name not in rows]:
             raise ValueError(f"--track {missing[0]}: the audit has no such track with a verdict")
         return [rows[name] for name in request.track]
-    database = duckdb.connect(config={"enable_external_access": False})
-    database.register("tracks", tracks)
-    query = "FROM tracks WHERE verdict = 'ai' ORDER BY p_ai DESC, track_id"
-    flagged = database.sql(query).to_arrow_table().to_pylist()
-    return flagged if request.flagged else flagged[: request.top]
+    if not (request.flagged or request.top):
+        return []
+    most = 0 if request.flagged else request.top
+    return chosen_of(tracks, Choice(("ai",), limit=most))[0]
 
 
 def make_report(request: ReportRequest) -> Report:
@@ -130,9 +130,9 @@ def make_report(request: ReportRequest) -> Report:
     options = detector_options(request.weights, request.model, request.device, access)
     detector = detector_of(options)
     reference = _reference(options.weights, detector.model_id)
-    facts = catalogue_facts(audit, reference, detector.config)
-    tracks = read_audit(audit).tracks
-    chosen = _chosen(request, tracks)
+    tables = read_audit(audit)
+    facts = catalogue_facts(audit, tables, reference, detector.config)
+    chosen = _chosen(request, tables.tracks)
     if request.output.exists() and not request.output.is_dir():
         raise ValueError(f"{request.output} is a file; -o names a folder")
     pages = request.output / "tracks"

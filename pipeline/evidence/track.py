@@ -16,7 +16,7 @@ import torch
 from numpy.typing import NDArray
 
 from artifactnet.models.config import SHORT_SEGMENTS
-from artifactnet.models.pooling import LIMIT, pooled
+from artifactnet.models.pooling import bounded_logits, pooled
 from artifactnet.models.statistics.forensic_statistics import GROUPS
 from artifactnet.pipeline.evidence.explanations import Explanation, explanations
 from artifactnet.pipeline.evidence.occlusion import BandLogit, occlusion
@@ -44,9 +44,6 @@ OCCLUDED = 2
 """Strongest windows that are listened to band by band."""
 CHANGED = 3
 """Windows whose score is taken after every change: the strongest, the middle one, the weakest."""
-
-
-SEGMENT_SECONDS = 4.0
 PER = 1000
 """Human recordings that a claim speaks of."""
 
@@ -84,6 +81,7 @@ class TrackEvidence:
       human: human tracks of like length that score so high; ``None`` without a reference.
       human_sources: sources of all human tracks of the reference.
       windows: scores, in order.
+      window_seconds: length of each.
       network_p_ai: of the strongest window by ArtifactUNet and CNN, where a head decides.
       groups: what each group of statistics adds, strongest first.
       bands: what each band of the spectrum adds.
@@ -104,6 +102,7 @@ class TrackEvidence:
     human: Rate | None
     human_sources: int
     windows: tuple[WindowScore, ...]
+    window_seconds: float
     network_p_ai: float | None
     groups: tuple[GroupLogit, ...]
     bands: tuple[BandLogit, ...]
@@ -137,14 +136,13 @@ class TrackEvidence:
     @property
     def start(self) -> float:
         """Logit that every track starts from, before what the groups add."""
-        mean = float(np.mean([_logit(window.p_ai) for window in self.windows]))
+        mean = float(bounded_logits(np.array([window.p_ai for window in self.windows])).mean())
         return mean - sum(one.logit for one in self.groups)
 
     @property
     def heard_whole(self) -> bool:
         """Whether the windows cover the track."""
-        heard_seconds = SEGMENT_SECONDS * len(self.windows)
-        return heard_seconds >= 0.97 * float(self.facts["duration"])
+        return self.window_seconds * len(self.windows) >= 0.97 * float(self.facts["duration"])
 
     @property
     def claim(self) -> str:
@@ -196,16 +194,6 @@ def window_scores(detector: Detector | OnnxDetector, windows: NDArray[np.float32
     return payload
 
 
-def _logit(p_ai: float) -> float:
-    return float(_logits(np.array([p_ai]))[0])
-
-
-def _logits(p_ai: NDArray[np.floating]) -> NDArray[np.float64]:
-    with np.errstate(divide="ignore"):
-        wide = p_ai.astype(np.float64)
-        return np.clip(np.log(wide) - np.log1p(-wide), -LIMIT, LIMIT)
-
-
 def _changed(
     detector: Detector | OnnxDetector, windows: NDArray[np.float32], logits: NDArray[np.float64]
 ) -> tuple[VariantScore, ...]:
@@ -213,7 +201,7 @@ def _changed(
     chosen = np.unique(order[np.linspace(0, len(order) - 1, CHANGED).round().astype(int)])
 
     def score(audio: NDArray[np.float32]) -> NDArray[np.float64]:
-        return _logits(window_scores(detector, audio).p_ai)
+        return bounded_logits(window_scores(detector, audio).p_ai)
 
     def p_of(values: NDArray[np.float64]) -> float:
         return pooled(1 / (1 + np.exp(-values)), detector.config.pooling)
@@ -259,12 +247,12 @@ def track_evidence(
         raise UnheardTrackError(f"{facts['track_id']}: {decoded.audio.message}")
     audio, config = decoded.audio, detector.config
     scores = window_scores(detector, audio.windows)
-    logits = _logits(scores.p_ai)
+    logits = bounded_logits(scores.p_ai)
     loudest = np.sort(np.argsort(-logits)[:OCCLUDED])
     bands = occlusion(
         audio.windows[loudest],
         config.sample_rate,
-        lambda windows: _logits(window_scores(detector, windows).p_ai),
+        lambda windows: bounded_logits(window_scores(detector, windows).p_ai),
         float(logits[loudest].mean()),
     )
     magnitude, residual, network_p_ai = _spectra(detector, audio.windows[int(np.argmax(logits))])
@@ -291,6 +279,7 @@ def track_evidence(
         human=reference.human_rate(facts["p_ai"], short) if reference else None,
         human_sources=reference.sources() if reference else 0,
         windows=tuple(map(WindowScore, audio.starts, map(float, scores.p_ai))),
+        window_seconds=config.segment_seconds,
         network_p_ai=network_p_ai,
         groups=_groups(scores),
         bands=bands,

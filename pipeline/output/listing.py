@@ -13,6 +13,7 @@ from enum import StrEnum
 from typing import Any, TextIO
 
 import duckdb
+import pyarrow as pa
 from rich.table import Table
 from rich.text import Text
 
@@ -56,7 +57,15 @@ def chosen_rows(output: str, choice: Choice) -> tuple[list[dict[str, Any]], int]
     Raises:
       ValueError: no audit is there, no such column, or ``where`` is no condition.
     """
-    tracks = read_audit(output).tracks
+    return chosen_of(read_audit(output).tracks, choice)
+
+
+def chosen_of(tracks: pa.Table, choice: Choice) -> tuple[list[dict[str, Any]], int]:
+    """The chosen rows of the table ``tracks``, and how many there are without the limit.
+
+    Raises:
+      ValueError: no such column, or ``where`` is no condition.
+    """
     names = tracks.column_names
     if choice.sort not in names:
         raise ValueError(f"--sort {choice.sort}: no such column; use one of {', '.join(names)}")

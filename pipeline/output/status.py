@@ -91,9 +91,9 @@ def run_statuses(output: str) -> list[RunStatus]:
                 shards[name["run"]] += 1
                 last[name["run"]] = max(last.get(name["run"], 0.0), changed.get(path, 0.0))
     runs = sorted(records | counts | set(rows))
-    if not runs and not files.orphans and not _locked(output):
-        raise ValueError(f"{output}: no audit is there")
     busy = _locked(output)
+    if not runs and not files.orphans and not busy:
+        raise ValueError(f"{output}: no audit is there")
     found = []
     for run in runs:
         quiet = time.time() - last[run] if last.get(run) else None

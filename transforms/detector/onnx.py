@@ -17,7 +17,6 @@ import numpy as np
 from numpy.typing import NDArray
 
 from artifactnet.models.config import ArtifactNetConfig
-from artifactnet.models.forensic_channels import FORENSIC_CHANNELS
 from artifactnet.models.safetensors_io import WeightsError, model_id
 from artifactnet.transforms.elements.records import SegmentScores
 
@@ -140,12 +139,4 @@ class OnnxDetector:
             raise ValueError(f"the model returned shape {np.shape(output)}, not one per segment")
         if not ((p_ai >= 0) & (p_ai <= 1)).all():
             raise ValueError("the model returned something that is no probability")
-        return SegmentScores(
-            p_ai[:, 0],
-            np.zeros((len(audio), 0), np.float32),
-            np.full((len(audio), len(FORENSIC_CHANNELS), 2), np.nan, np.float32),
-            np.full(len(audio), np.nan, np.float32),
-            np.zeros((len(audio), 0), np.float32),
-            np.ones(len(audio), np.float32),
-            np.full(len(audio), np.nan, np.float32),
-        )
+        return SegmentScores.bare(p_ai[:, 0])

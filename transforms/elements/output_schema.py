@@ -179,7 +179,7 @@ def segment_records(audited: AuditedTrack, run: RunFacts) -> Iterator[dict[str, 
     """The rows of ``segments/``."""
     for segment in audited.segments:
         statistics = {
-            f"{channel}_{statistic}": None if math.isnan(value) else float(value)
+            f"{channel}_{statistic}": _number(float(value))
             for channel, values in zip(FORENSIC_CHANNELS, segment.channel_statistics, strict=True)
             for statistic, value in zip(("mean", "std"), values, strict=True)
         }
@@ -191,8 +191,8 @@ def segment_records(audited: AuditedTrack, run: RunFacts) -> Iterator[dict[str, 
             "p_ai": segment.p_ai,
             **statistics,
             "embedding": [] if np.isnan(segment.embedding).any() else segment.embedding.tolist(),
-            "p_voice": None if math.isnan(segment.p_voice) else segment.p_voice,
-            "network_p_ai": None if math.isnan(segment.network_p_ai) else segment.network_p_ai,
+            "p_voice": _number(segment.p_voice),
+            "network_p_ai": _number(segment.network_p_ai),
             "statistics_logits": [
                 {"group": group, "logit": float(logit)}
                 for group, logit in zip(GROUPS, segment.group_logits, strict=False)

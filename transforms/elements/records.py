@@ -15,6 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 from torch import Tensor
 
+from artifactnet.models.forensic_channels import FORENSIC_CHANNELS
 from artifactnet.transforms.audio.sound_facts import SoundFacts
 from artifactnet.transforms.audio.windows import AudioInfo, DecodedAudio
 
@@ -198,6 +199,20 @@ class SegmentScores:
     group_logits: NDArray[np.float32]
     measured: NDArray[np.float32]
     p_voice: NDArray[np.float32]
+
+    @classmethod
+    def bare(cls, p_ai: NDArray[np.float32], embedding_size: int = 0) -> "SegmentScores":
+        """Scores without any evidence."""
+        segments = len(p_ai)
+        return cls(
+            p_ai=p_ai,
+            embedding=np.full((segments, embedding_size), np.nan, np.float32),
+            channel_statistics=np.full((segments, len(FORENSIC_CHANNELS), 2), np.nan, np.float32),
+            network_p_ai=np.full(segments, np.nan, np.float32),
+            group_logits=np.zeros((segments, 0), np.float32),
+            measured=np.ones(segments, np.float32),
+            p_voice=np.full(segments, np.nan, np.float32),
+        )
 
 
 @dataclass(frozen=True)
