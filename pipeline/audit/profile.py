@@ -50,13 +50,12 @@ class StageTime:
     share: float
 
 
-def stage_times(record: RunRecord, workers: int) -> list[StageTime]:
+def stage_times(record: RunRecord) -> list[StageTime]:
     """The time of each stage, and last what no stage accounts for.
 
-    Args:
-      record: of the run.
-      workers: processes that it had; 0 where nobody knows, and then there is no last row.
+    Of a job on another engine nobody knows how many processes it had: there is no last row then.
     """
+    workers = record.workers
     found = {
         name.removesuffix(LATENCY): values
         for name, values in record.metrics["distributions"].items()
@@ -75,13 +74,13 @@ def stage_times(record: RunRecord, workers: int) -> list[StageTime]:
     return times
 
 
-def print_profile(record: RunRecord, workers: int, console: Console) -> None:
+def print_profile(record: RunRecord, console: Console) -> None:
     """Print the table, and what it adds up to."""
     table = Table(box=None, pad_edge=False, header_style="bold")
     table.add_column("stage")
     for name in ("elements", "seconds", "ms each", "share"):
         table.add_column(name, justify="right")
-    times = stage_times(record, workers)
+    times, workers = stage_times(record), record.workers
     for one in times:
         each = 1000 * one.seconds / max(1, one.elements)
         table.add_row(

@@ -179,7 +179,7 @@ def results_console() -> Console:
 def _print_record(record: RunRecord, folder: str, profile: bool) -> None:
     console = results_console()
     if profile:
-        print_profile(record, record.workers, console)
+        print_profile(record, console)
     results = read_results(folder, record.run_id)
     counts = record.counts
     print_verdicts(results.lines, counts.tracks + counts.errors, console)

@@ -175,10 +175,16 @@ def output_files(output: str) -> OutputFiles:
     )
 
 
+def last_written(addresses: tuple[str, ...]) -> dict[str, float]:
+    """When each of the files that are there was last written, seconds since 1970."""
+    found = [one for match in FileSystems.match(list(addresses)) for one in match.metadata_list]
+    return {one.path: one.last_updated_in_seconds for one in found}
+
+
 def older_than(addresses: tuple[str, ...], seconds: float) -> set[str]:
     """Those that were last written at least so long ago."""
-    found = [one for match in FileSystems.match(list(addresses)) for one in match.metadata_list]
-    return {one.path for one in found if one.last_updated_in_seconds < time.time() - seconds}
+    since = time.time() - seconds
+    return {path for path, written in last_written(addresses).items() if written < since}
 
 
 def table_files(output: str, table: str, run_id: str) -> list[str]:

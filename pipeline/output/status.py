@@ -12,14 +12,13 @@ from collections import Counter, defaultdict
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
-from apache_beam.io.filesystems import FileSystems
 from filelock import FileLock, Timeout
 from rich.table import Table
 
 from artifactnet.pipeline.audit.report import results_console
 from artifactnet.pipeline.output.folder import LOCK
 from artifactnet.pipeline.output.latest import RECORD_ADDRESS
-from artifactnet.pipeline.output.layout import TABLE_FILE, output_files
+from artifactnet.pipeline.output.layout import TABLE_FILE, last_written, output_files
 from artifactnet.transforms.storage.files import table_rows
 
 COMPLETE, RUNNING, DEAD, UNRECORDED = "complete", "running", "dead", "ended without a record"
@@ -80,7 +79,7 @@ def run_statuses(output: str) -> list[RunStatus]:
     shards: Counter[str] = Counter()
     rows: dict[str, Counter[str]] = defaultdict(Counter)
     last: dict[str, float] = {}
-    changed = _changed(files.tables["tracks"])
+    changed = last_written(files.tables["tracks"])
     for table in ("tracks", "errors"):
         for path in files.tables[table]:
             name = TABLE_FILE.search(path)
@@ -108,13 +107,6 @@ def run_statuses(output: str) -> list[RunStatus]:
             RunStatus(run, state, shards[run], rows[run]["tracks"], rows[run]["errors"], quiet)
         )
     return found
-
-
-def _changed(paths: tuple[str, ...]) -> dict[str, float]:
-    if not paths:
-        return {}
-    found = [one for match in FileSystems.match(list(paths)) for one in match.metadata_list]
-    return {one.path: one.last_updated_in_seconds or 0.0 for one in found}
 
 
 def print_status(output: str, as_json: bool) -> int:
