@@ -5,7 +5,8 @@
 Prism is looked for in ``.prism/prism`` or ``$PRISM``; Flink is started by
 ``templates/flink/cluster.sh``. Without ``--tracks`` the sample tracks are audited. Exits with
 1 when scores differ by more than 1e-5, or when a track is missing or there twice. ``--kill``
-kills a TaskManager when half of the shards are committed.
+kills a TaskManager when half of the shards are committed, ``--kill-launcher`` the launcher of the job
+on Flink, which must end with its record all the same.
 """
 
 import argparse
@@ -41,7 +42,7 @@ class Run:
     record: dict
 
 
-def audit(engine: str, manifest: Path, output: Path, flags: tuple[str, ...], kill: bool) -> Run:
+def audit(engine: str, manifest: Path, output: Path, flags: tuple[str, ...], kill: str) -> Run:
     command = audit_command(manifest, output)
     began = time.monotonic()
     process = subprocess.Popen(
@@ -49,6 +50,17 @@ def audit(engine: str, manifest: Path, output: Path, flags: tuple[str, ...], kil
     )
     if kill:
         wait_for_half(output, process)
+    if kill == "launcher":
+        process.kill()
+        process.wait()
+        print(f"launcher killed; _SUCCESS there: {(output / '_SUCCESS').exists()}", file=sys.stderr)
+        while not (output / "_SUCCESS").exists():
+            if time.monotonic() - began > LONGEST:
+                sys.exit(f"{engine}: no _SUCCESS after {LONGEST:.0f} s")
+            time.sleep(0.5)
+        record = json.loads((output / "run.json").read_text())
+        return Run(engine, 0.0, time.monotonic() - began, output, record)
+    if kill == "worker":
         print("killing TaskManager 2", file=sys.stderr)
         subprocess.run([CLUSTER, "kill-taskmanager", "2"], check=True)
     printed, _ = process.communicate()
@@ -65,20 +77,21 @@ def wait_for_half(output: Path, process: subprocess.Popen) -> None:
 
 
 HALF_OF_THE_SHARDS = 6
+LONGEST = 900.0
 
 
-def run_engine(engine: str, manifest: Path, folder: Path, kill: bool) -> Run:
+def run_engine(engine: str, manifest: Path, folder: Path, kill: str) -> Run:
     output = folder / engine
     if engine == "local":
-        return audit(engine, manifest, output, (), False)
+        return audit(engine, manifest, output, (), "")
     if engine == "dask":
         # Beam's DaskRunner makes a partition of a manifest; a catalogue may be several.
         parts = manifest.parent / "parts"
         flags = ("--runner", "DaskRunner", "--dask_partition_size", "1")
-        return audit(engine, parts if parts.exists() else manifest, output, flags, False)
+        return audit(engine, parts if parts.exists() else manifest, output, flags, "")
     if engine == "prism":
         flags = ("--runner", "PrismRunner", "--prism_location", str(PRISM))
-        return audit(engine, manifest, output, flags, False)
+        return audit(engine, manifest, output, flags, "")
     began = time.monotonic()
     subprocess.run([CLUSTER, "start"], check=True, stderr=subprocess.DEVNULL)
     setup = time.monotonic() - began
@@ -104,7 +117,8 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--tracks", type=int, default=0)
     parser.add_argument("--engines", default="local,prism,flink,dask")
-    parser.add_argument("--kill", action="store_true")
+    parser.add_argument("--kill", action="store_const", const="worker", default="")
+    parser.add_argument("--kill-launcher", action="store_const", const="launcher", dest="kill")
     options = parser.parse_args()
     names = [name for name in options.engines.split(",") if available(name)]
     with tempfile.TemporaryDirectory() as folder:

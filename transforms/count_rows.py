@@ -1,12 +1,13 @@
-"""Count what went in and what came out, as data and not as metrics; and list the files' checksums.
+"""Count what went in and what came out, as data and not as metrics; then end the run.
 
-Enters: the collections to count. Leaves: one JSON file with a number for each name, and one that
-``sha256sum -c`` understands. Metrics count an element again when a runner repeats a bundle;
-collections hold every element once, so these numbers are exact on every engine.
+Enters: the collections to count. Leaves: one JSON file with a number for each name, one that
+``sha256sum -c`` understands, and what the job's last step makes of them. Metrics count an element
+again when a runner repeats a bundle; collections hold every element once, so these numbers are
+exact on every engine. Whoever launched the job may be gone by then.
 """
 
 import json
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from typing import Any
 
 import apache_beam as beam
@@ -38,36 +39,46 @@ def checksum_lines(checksums: Iterable[tuple[str, str]]) -> bytes:
     return "".join(lines).encode()
 
 
-class WriteCountsDoFn(beam.DoFn):
-    """Writes the counts to ``address`` and the checksums to ``checksums``."""
+class FinishDoFn(beam.DoFn):
+    """Writes the counts to ``address`` and the checksums to ``checksums``, then calls ``finish``.
 
-    def __init__(self, address: str, checksums: str) -> None:
+    ``finish`` may be called again where a runner repeats the bundle.
+    """
+
+    def __init__(self, address: str, checksums: str, finish: Callable[[], object]) -> None:
         self._address = address
         self._checksums = checksums
+        self._finish = finish
         self._metrics = StageMetrics("count_rows")
 
     def process(self, found: dict[str, Any]) -> None:
-        """Write; the counts come last, since a run has ended when they are there."""
+        """Write; the counts come after the checksums, since all is committed when they are there.
+
+        Raises:
+          Exception: whatever ``finish`` raises; the job has failed then.
+        """
         counts = dict(found)
         with self._metrics.timed():
             write_bytes(self._checksums, checksum_lines(counts.pop(CHECKSUMS, ())))
             write_bytes(self._address, (json.dumps(counts) + "\n").encode())
+            self._finish()
 
 
 class CountRows(beam.PTransform):
-    """Counts rows that came in, rows that were skipped, and rows that were committed.
+    """Counts rows that came in, rows that were skipped, and rows that were committed; ends the run.
 
     Takes ``{"rows_in": rows, "skipped": rows, "commits": PCollection[ShardCommit]}``.
     """
 
-    def __init__(self, address: str, checksums: str) -> None:
+    def __init__(self, address: str, checksums: str, finish: Callable[[], object]) -> None:
         super().__init__()
         self._address = address
         self._checksums = checksums
+        self._finish = finish
 
     @no_annotations  # of transforms with several inputs, Beam knows no type
     def expand(self, inputs: dict[str, beam.PCollection]) -> None:
-        """Add up, then write."""
+        """Add up, write, finish."""
         pairs = [
             inputs[name]
             | f"Count_{name}" >> beam.combiners.Count.Globally()
@@ -82,5 +93,5 @@ class CountRows(beam.PTransform):
             | beam.Flatten()
             | "Add" >> beam.CombinePerKey(add_up)
             | "AsDict" >> beam.combiners.ToDict()
-            | "WriteCounts" >> beam.ParDo(WriteCountsDoFn(self._address, self._checksums))
+            | "Finish" >> beam.ParDo(FinishDoFn(self._address, self._checksums, self._finish))
         )

@@ -5,6 +5,7 @@ shuffled twice, before any audio is read; from decode to write the stages form o
 that audio and spectrograms never leave the process.
 """
 
+from collections.abc import Callable
 from dataclasses import dataclass, field
 
 import apache_beam as beam
@@ -89,8 +90,16 @@ class AuditRows(beam.PTransform):
         )
 
 
-def build_audit(pipeline: beam.Pipeline, options: AuditOptions) -> None:
-    """Add the whole audit to ``pipeline``."""
+def build_audit(
+    pipeline: beam.Pipeline, options: AuditOptions, finish: Callable[[], object]
+) -> None:
+    """Add the whole audit to ``pipeline``.
+
+    Args:
+      pipeline: to add to.
+      options: of the audit.
+      finish: called when all is committed and counted; ends the run, or fails the job.
+    """
     run = options.output.run
     read = pipeline | "ReadManifest" >> ReadManifest(
         options.manifests, options.output.layout, options.roots, options.sample
@@ -106,4 +115,4 @@ def build_audit(pipeline: beam.Pipeline, options: AuditOptions) -> None:
         "rows_in": read,
         "skipped": split.skipped,
         "commits": commits,
-    } | "CountRows" >> CountRows(options.counts, options.checksums)
+    } | "CountRows" >> CountRows(options.counts, options.checksums, finish)

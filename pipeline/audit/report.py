@@ -202,19 +202,16 @@ def _print_record(record: RunRecord, folder: str, profile: bool) -> None:
     console.print(f"Record:  {folder}/run.json")
 
 
-def audit_and_report(
-    request: AuditRequest, fail_on_errors: float | None, as_json: bool, profile: bool = False
-) -> int:
+def audit_and_report(request: AuditRequest, as_json: bool, profile: bool = False) -> int:
     """Run an audit and print what came of it.
 
     Args:
       request: what to audit.
-      fail_on_errors: largest share of rows that may be errors; ``None`` for any.
       as_json: print the run record as JSON.
       profile: print where the time went.
 
     Returns:
-      Exit code: 1 when too many rows were errors, else 0.
+      Exit code: 1 when more rows were errors than the request allows, else 0.
     """
     record = run_audit(request)
     folder = absolute(request.output)
@@ -223,9 +220,10 @@ def audit_and_report(
     else:
         _print_record(record, folder, profile)
     share = record.counts.errors / max(1, record.counts.rows_in)
-    if fail_on_errors is not None and share > fail_on_errors:
+    most = request.fail_on_errors
+    if most is not None and share > most:
         print(
-            f"error: {share:.1%} of the rows are errors, more than {fail_on_errors:.1%}; "
+            f"error: {share:.1%} of the rows are errors, more than {most:.1%}; "
             f"see {folder}/errors/",
             file=sys.stderr,
         )

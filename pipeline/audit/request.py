@@ -35,6 +35,9 @@ class AuditRequest:
       allow_root: folders, buckets or prefixes in which tracks may lie; everywhere if none.
       sample: share of the rows that is audited, drawn at random.
       seed: of the draw.
+      fail_on_errors: largest share of rows that may be errors; ``None`` for any.
+      lease_minutes: after which a run in a bucket or on another engine that committed nothing more
+        is taken for dead, and the next one may write to ``output``.
       repair: audit the tracks of shards again whose files were lost or cut short.
       overwrite: replace an earlier audit in ``output``, rather than go on from it.
       quiet: no progress.
@@ -65,6 +68,14 @@ class AuditRequest:
         default=1.0, help="Audit a random share of the rows, e.g. 0.01; artifactnet estimate then."
     )
     seed: int = option(default=0, help="Of the draw; the same seed draws the same rows.")
+    fail_on_errors: float | None = option(
+        default=None, min=0, max=1, help="Exit with 1 if a larger share of the rows are errors."
+    )
+    lease_minutes: float = option(
+        default=60.0,
+        min=1,
+        help="Without a new shard, after which a run in a bucket or on an engine counts as dead.",
+    )
     repair: bool = option(
         default=False, help="Audit tracks again whose tables in OUTPUT were lost or cut short."
     )

@@ -1,18 +1,17 @@
-"""Run an audit: prepare, execute, record.
+"""Run an audit: prepare, execute, add what only the launcher knows to the record.
 
 Enters: an ``AuditRequest``. Leaves: the tables and ``run.json`` under the output. Whatever is wrong
-with the request as a whole is found before any work starts.
+with the request as a whole is found before any work starts. The job itself counts its rows and
+writes its record; see ``pipeline/output/finish.py``.
 """
 
 import re
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 from dataclasses import dataclass, replace
-from datetime import UTC, datetime
 
 import apache_beam as beam
-from apache_beam.io.filesystems import FileSystems
 from apache_beam.runners.runner import PipelineResult, PipelineState
 
 from artifactnet.pipeline.audit.catalogue import write_listing
@@ -27,22 +26,22 @@ from artifactnet.pipeline.audit.prepare import Plan, prepare
 from artifactnet.pipeline.audit.request import AuditRequest, configuration
 from artifactnet.pipeline.output.compact import finish_swaps
 from artifactnet.pipeline.output.damage import forget_checksums
+from artifactnet.pipeline.output.finish import FinishRun, RunStart, announce, now, rates_of
 from artifactnet.pipeline.output.folder import (
     check_output,
     clear_orphans,
-    complete_tables,
     make_output,
     sole_writer,
 )
+from artifactnet.pipeline.output.lease import release_lease, renewed_lease, take_lease
 from artifactnet.pipeline.output.run_record import (
     RunRecord,
-    count_rows,
     metrics_of,
-    versions,
+    read_run_record,
     write_run_record,
 )
 
-EXCEPTION = re.compile(r"^(?:(?:RuntimeError|OSError): |\[Errno \d+\] )+")
+EXCEPTION = re.compile(r"^(?:(?:[\w.]*Error): |\[Errno \d+\] )+")
 """What Python says before it comes to the point."""
 
 
@@ -70,12 +69,10 @@ class Executed:
 
     Attributes:
       result: Beam's.
-      started: UTC.
       seconds: of wall time.
     """
 
     result: PipelineResult
-    started: str
     seconds: float
 
 
@@ -103,20 +100,36 @@ def _output_locked(plan: Plan) -> Iterator[Plan]:
 
 
 def execute(plan: Plan) -> Executed:
-    """Carry the plan out, up to the last shard; the caller holds the lock of the output.
+    """Carry the plan out, up to the record; the caller holds the lock of the output.
 
     Raises:
+      OutputError: another run holds the output.
       HandedOverError, AuditFailedError, AuditInterruptedError: see :func:`run_audit`.
     """
+    if plan.workers:
+        leased = "://" in plan.output
+        with renewed_lease(plan.output, plan.run.run_id) if leased else nullcontext():
+            return _executed(plan)
+    take_lease(plan.output, plan.run.run_id, plan.request.lease_minutes)
+    try:
+        return _executed(plan)
+    except AuditFailedError:
+        release_lease(plan.output, plan.run.run_id)
+        raise  # of all other errors the job may know nothing, and go on
+
+
+def _executed(plan: Plan) -> Executed:
     clear_orphans(plan.files, plan.output)
     if plan.request.repair:
         forget_checksums(plan.output, plan.files)
     if plan.manifests.to_list:
         (listing,) = plan.manifests.addresses
         write_listing(plan.manifests.to_list, plan.request.catalogue, listing)
-    started, began = datetime.now(UTC).isoformat(timespec="seconds"), time.monotonic()
+    start = _start(plan)
+    announce(plan.output, start)
+    began = time.monotonic()
     try:
-        result = _run_pipeline(plan)
+        result = _run_pipeline(plan, start)
     except HandedOverError:
         raise
     except (Exception, KeyboardInterrupt) as error:
@@ -130,13 +143,40 @@ def execute(plan: Plan) -> Executed:
         raise AuditFailedError(f"the job failed: {said} (--verbose shows all of it)") from error
     if result.state != PipelineState.DONE:
         raise AuditFailedError(f"the job ended in state {result.state}")
-    return Executed(result, started, time.monotonic() - began)
+    return Executed(result, time.monotonic() - began)
 
 
-def _run_pipeline(plan: Plan) -> PipelineResult:
+def _start(plan: Plan) -> RunStart:
+    detector = plan.options.detector
+    where = {  # that means something outside the folder in which it was asked for
+        "output": plan.output,
+        "weights": detector.weights and str(detector.weights),
+        "weights_source": detector.source,
+    }
+    return RunStart(
+        run_id=plan.run.run_id,
+        model_id=plan.run.model_id,
+        config_id=plan.run.config_id,
+        started=now(),
+        continued=plan.files.without_record(),
+        configuration=configuration(plan.request, plan.manifests.addresses) | where,
+        left_out=dict(plan.manifests.left_out),
+        workers=plan.workers,
+    )
+
+
+def _run_pipeline(plan: Plan, start: RunStart) -> PipelineResult:
+    finish = FinishRun(
+        plan.output,
+        start,
+        plan.options.output.layout,
+        # The audit that is replaced goes once the new one is complete.
+        replaced=tuple(plan.files.kept) if plan.request.overwrite else (),
+        most_errors=plan.request.fail_on_errors if plan.template else None,
+    )
     if not plan.workers:
         pipeline = beam.Pipeline(options=plan.beam_options)
-        build_audit(pipeline, plan.options)
+        build_audit(pipeline, plan.options, finish)
         result = pipeline.run()
         if plan.template:
             raise HandedOverError(f"the job is described in {plan.template}")
@@ -145,7 +185,7 @@ def _run_pipeline(plan: Plan) -> PipelineResult:
     threads = max(1, usable_cores() // plan.workers)
     detector = replace(plan.options.detector, threads=threads)
     pipeline = beam.Pipeline(local_runner(), options=local_options(plan.beam_options, plan.workers))
-    build_audit(pipeline, replace(plan.options, detector=detector))
+    build_audit(pipeline, replace(plan.options, detector=detector), finish)
     with watched_rows(plan.output, plan.run.run_id, plan.rows, plan.request.quiet):
         result = pipeline.run()
         result.wait_until_finish()
@@ -153,43 +193,22 @@ def _run_pipeline(plan: Plan) -> PipelineResult:
 
 
 def record(plan: Plan, executed: Executed) -> RunRecord:
-    """Count what lies in the output, and write the record of the run.
+    """Add what the job doesn't know of itself to the record that it wrote: metrics, wall time.
 
     Raises:
-      AuditFailedError: a row is missing; there is no record then.
+      AuditFailedError: the job wrote no record.
     """
-    seconds = executed.seconds
+    try:
+        written = read_run_record(plan.output, plan.run.run_id)
+    except (OSError, ValueError) as error:
+        raise AuditFailedError(f"the job ended and left no record: {error}") from error
     metrics = metrics_of(executed.result)
-    counts = count_rows(plan.output, plan.run.run_id)
-    if not counts.add_up:
-        raise AuditFailedError(f"the counts don't add up: {counts}")
     audio_seconds = metrics["counters"].get("audio_seconds", 0)
-    detector = plan.options.detector
-    where = {  # that means something outside the folder in which it was asked for
-        "output": plan.output,
-        "weights": detector.weights and str(detector.weights),
-        "weights_source": detector.source,
-    }
-    done = RunRecord(
-        run_id=plan.run.run_id,
-        model_id=plan.run.model_id,
-        config_id=plan.run.config_id,
-        started=executed.started,
-        seconds=round(seconds, 2),
-        counts=counts,
-        continued=plan.files.without_record(),
-        configuration=configuration(plan.request, plan.manifests.addresses) | where,
-        versions=versions(),
+    done = replace(
+        written,
+        seconds=round(executed.seconds, 2),
         metrics=metrics,
-        rates={
-            "tracks_per_second": round(counts.tracks / seconds, 3),
-            "audio_seconds_per_second": round(audio_seconds / seconds, 3),
-        },
-        left_out=dict(plan.manifests.left_out),
-        workers=plan.workers,
+        rates=rates_of(written.counts, executed.seconds, audio_seconds),
     )
-    if plan.request.overwrite:  # the new audit is complete; only now does the one it replaces go
-        FileSystems.delete(plan.files.kept)
-    complete_tables(plan.output, plan.run.run_id, plan.options.output.layout)
     write_run_record(done, plan.output)
     return done

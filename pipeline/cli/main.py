@@ -61,10 +61,6 @@ def common(
 def audit(
     context: typer.Context,
     request: AuditRequest,
-    fail_on_errors: Annotated[
-        float | None,
-        typer.Option(min=0, max=1, help="Exit with 1 if a larger share of the rows are errors."),
-    ] = None,
     as_json: AsJson = False,
     profile: Annotated[bool, typer.Option("--profile", help="Print where the time went.")] = False,
     dry_run: Annotated[
@@ -90,7 +86,7 @@ def audit(
 
         print_dry_run(request, as_json)
         return
-    raise typer.Exit(audit_and_report(request, fail_on_errors, as_json, profile))
+    raise typer.Exit(audit_and_report(request, as_json, profile))
 
 
 @app.command()

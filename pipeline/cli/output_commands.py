@@ -76,6 +76,22 @@ def estimate(
     print_estimate(absolute(output), weights, s3_access(), as_json)
 
 
+def finish(
+    context: typer.Context,
+    output: Annotated[str, typer.Argument(help="Output of an audit.")],
+    release: Annotated[
+        bool, typer.Option("--release", help="Free the output of a run that is dead for certain.")
+    ] = False,
+) -> None:
+    """Write the record of a run that came to its end without one."""
+    set_up_logging(False)
+    _open_storage(context)
+    from artifactnet.pipeline.output.status import finish_and_print
+    from artifactnet.transforms.storage.files import absolute
+
+    raise typer.Exit(finish_and_print(absolute(output), release))
+
+
 def status(
     context: typer.Context,
     output: Annotated[str, typer.Argument(help="Output of an audit.")],
@@ -170,4 +186,4 @@ def review(context: typer.Context, request: ReviewRequest) -> None:
 
 
 list_.__name__ = "list"
-COMMANDS = (compact, diff, estimate, list_, report, review, status, verify)
+COMMANDS = (compact, diff, estimate, finish, list_, report, review, status, verify)

@@ -37,7 +37,10 @@ SWAP = ".compact.json"
 SUMS = ".sha256"
 """Of the file that lists the checksums of a run's tables."""
 
-RUN_NOTE = re.compile(rf"{RUN_ID}((\.counts)?\.json|{re.escape(SUMS)})")
+START = ".start.json"
+"""Of the note that a run leaves when it starts and that its record replaces."""
+
+RUN_NOTE = re.compile(rf"{RUN_ID}((\.counts|\.start)?\.json|{re.escape(SUMS)})")
 
 
 STAMP = "%Y%m%dT%H%M%S"
@@ -77,6 +80,11 @@ def counts_address(output: str, run_id: str) -> str:
     return FileSystems.join(output, RUNS, f"{run_id}.counts.json")
 
 
+def start_address(output: str, run_id: str) -> str:
+    """Where a run that has no record yet says what it was asked to do."""
+    return FileSystems.join(output, RUNS, f"{run_id}{START}")
+
+
 def checksums_address(output: str, run_id: str) -> str:
     """Where the checksums of one run's tables lie, as ``sha256sum -c`` takes them."""
     return FileSystems.join(output, RUNS, f"{run_id}{SUMS}")
@@ -99,7 +107,8 @@ class OutputFiles:
     @property
     def holds_audit(self) -> bool:
         """Whether an audit has committed something, or ended."""
-        return bool(self.tables["tracks"]) or any(not LISTING.search(one) for one in self.notes)
+        begun = (LISTING.search(one) or one.endswith(START) for one in self.notes)
+        return bool(self.tables["tracks"]) or not all(begun)
 
     @property
     def all(self) -> list[str]:
@@ -124,7 +133,7 @@ class OutputFiles:
 
     def without_record(self) -> dict[str, int]:
         """Runs that were killed, and how many shards each had written."""
-        names = (note.rpartition("/")[2] for note in self.notes)
+        names = (note.rpartition("/")[2] for note in self.notes if not note.endswith(START))
         # A job that was handed to a launcher leaves its counts when it is done, and no record.
         ended = {name.removesuffix(".json").removesuffix(".counts") for name in names}
         return {run: shards for run, shards in sorted(self.runs().items()) if run not in ended}

@@ -165,6 +165,19 @@ def count_rows(output: str, run_id: str) -> RunCounts:
     )
 
 
+def read_run_record(output: str, run_id: str) -> RunRecord:
+    """The record of a run that is complete.
+
+    Raises:
+      ValueError: it is none.
+    """
+    found = read_json(record_address(output, run_id))
+    try:
+        return RunRecord(**{**found, "counts": RunCounts(**found["counts"])})
+    except (KeyError, TypeError) as error:
+        raise ValueError(f"{record_address(output, run_id)}: not an audit's record") from error
+
+
 def write_run_record(record: RunRecord, output: str) -> None:
     """Write the record of a run, and its copy ``run.json``."""
     for address in (record_address(output, record.run_id), FileSystems.join(output, RECORD)):

@@ -1,9 +1,9 @@
-"""``artifactnet status``: which runs of an output are complete, running or dead.
+"""``artifactnet status`` and ``finish``: which runs of an output are complete, running or dead.
 
 Enters: an output folder. Leaves: of every run its state, how many shards and rows it has committed,
 and when it last wrote. A run whose record lies there is complete. Of the others one is running
-where a process of this machine holds the output's lock, or, in a bucket, where a shard was
-committed not long ago; any other one was killed, and the next audit goes on from what it left.
+where a process of this machine holds the output's lock, or where it holds a lease that has not
+expired; any other one was killed, and the next audit goes on from what it left.
 """
 
 import json
@@ -16,17 +16,17 @@ from filelock import FileLock, Timeout
 from rich.table import Table
 
 from artifactnet.pipeline.audit.report import results_console
-from artifactnet.pipeline.output.folder import LOCK
+from artifactnet.pipeline.output.finish import finish_runs
+from artifactnet.pipeline.output.folder import LOCK, sole_writer
 from artifactnet.pipeline.output.latest import RECORD_ADDRESS
-from artifactnet.pipeline.output.layout import TABLE_FILE, last_written, output_files
+from artifactnet.pipeline.output.layout import START, TABLE_FILE, last_written, output_files
+from artifactnet.pipeline.output.lease import held_lease, release_lease
 from artifactnet.transforms.storage.files import table_rows
 
 COMPLETE, RUNNING, DEAD, UNRECORDED = "complete", "running", "dead", "ended without a record"
-SILENT_SECONDS = 3600.0
-"""After which a run in a bucket that committed nothing is taken for dead: shards take minutes."""
 ADVICE = {
     DEAD: "start the same audit again: it goes on from there",
-    UNRECORDED: "its counts are there: it ran to its end on another engine",
+    UNRECORDED: "its counts are there: `artifactnet finish OUTPUT` writes its record",
 }
 
 
@@ -76,6 +76,11 @@ def run_statuses(output: str) -> list[RunStatus]:
         for name in (one.rpartition("/")[2] for one in files.notes)
         if name.endswith(".counts.json")
     }
+    started = {
+        name.removesuffix(START)
+        for name in (one.rpartition("/")[2] for one in files.notes)
+        if name.endswith(START)
+    }
     shards: Counter[str] = Counter()
     rows: dict[str, Counter[str]] = defaultdict(Counter)
     last: dict[str, float] = {}
@@ -89,20 +94,23 @@ def run_statuses(output: str) -> list[RunStatus]:
             if table == "tracks":
                 shards[name["run"]] += 1
                 last[name["run"]] = max(last.get(name["run"], 0.0), changed.get(path, 0.0))
-    runs = sorted(records | counts | set(rows))
+    runs = sorted(records | counts | started | set(rows))
     busy = _locked(output)
+    held = held_lease(output)
     if not runs and not files.orphans and not busy:
         raise ValueError(f"{output}: no audit is there")
     found = []
     for run in runs:
         quiet = time.time() - last[run] if last.get(run) else None
-        fresh = "://" in output and quiet is not None and quiet < SILENT_SECONDS
+        if run != runs[-1] and not rows[run] and run not in records | counts:
+            continue  # it left nothing, and another one followed
         if run in records:
             state = COMPLETE
         elif run in counts:
             state = UNRECORDED
         else:
-            state = RUNNING if fresh or (busy and run == runs[-1]) else DEAD
+            alive = (busy and run == runs[-1]) or (held is not None and held.run_id == run)
+            state = RUNNING if alive else DEAD
         found.append(
             RunStatus(run, state, shards[run], rows[run]["tracks"], rows[run]["errors"], quiet)
         )
@@ -138,3 +146,29 @@ def print_status(output: str, as_json: bool) -> int:
             if state in ADVICE:
                 console.print(f"{state}: {ADVICE[state]}")
     return int(bool(found) and found[-1].state == DEAD)
+
+
+def finish_and_print(output: str, release: bool) -> int:
+    """End what can be ended, and say in what state the output is.
+
+    Args:
+      output: of an audit.
+      release: free it first, whoever holds it.
+
+    Returns:
+      Exit code: 1 where the latest run was killed before it had counted its rows.
+
+    Raises:
+      OutputError, RowsLostError: see :func:`finish_runs` of ``finish.py``.
+    """
+    with sole_writer(output):
+        if release and (held := held_lease(output)):
+            release_lease(output, held.run_id)
+            print(f"freed: run {held.run_id} of {held.holder} held it")
+        for record in finish_runs(output):
+            counts = record.counts
+            print(
+                f"run {record.run_id}: {counts.rows_in} rows are {counts.tracks} tracks, "
+                f"{counts.errors} errors, {counts.skipped} skipped; its record is written"
+            )
+    return print_status(output, as_json=False)

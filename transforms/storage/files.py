@@ -21,10 +21,12 @@ from artifactnet.models.whole_file import whole_file
 from artifactnet.transforms.storage.object_store import (
     s3_access,
     split_address,
+    status_of,
     store_of,
     with_retries,
 )
 
+NOT_FOUND, CONFLICT, PRECONDITION_FAILED = 404, 409, 412
 GLOB_CHARACTERS = frozenset("*?[")
 """What makes a pattern of an address."""
 
@@ -58,6 +60,74 @@ def write_bytes(address: str, content: bytes) -> None:
         return
     with whole_file(Path(address)) as partial:
         partial.write_bytes(content)
+
+
+def read_marked(address: str) -> tuple[bytes, str] | None:
+    """Content of a small file, and a mark that changes with it; ``None`` where there is none."""
+    if "://" not in address:
+        try:
+            content = Path(address).read_bytes()
+        except FileNotFoundError:
+            return None
+        return content, "local"
+    scheme, bucket, name = split_address(address)
+    store = store_of(scheme, s3_access())
+    try:
+        facts = with_retries(lambda: store.facts(bucket, name))
+        return with_retries(lambda: store.read(bucket, name, 0, facts.size)), facts.identity
+    except Exception as error:
+        if status_of(error) == NOT_FOUND:
+            return None
+        raise
+
+
+def swap_bytes(address: str, content: bytes, mark: str) -> bool:
+    """Write a small file unless somebody was faster.
+
+    Args:
+      address: of it.
+      content: of it, unlike what anybody else would write.
+      mark: of the file that it replaces, from :func:`read_marked`; empty where there was none.
+
+    Returns:
+      Whether the file now holds ``content``. An object store decides between two writers; in a
+      local folder only the creation is decided, so whoever replaces a file there needs a lock.
+    """
+    if "://" not in address:
+        if mark:
+            write_bytes(address, content)
+            return True
+        Path(address).parent.mkdir(parents=True, exist_ok=True)
+        try:
+            with Path(address).open("xb") as file:
+                file.write(content)
+        except FileExistsError:
+            return False
+        return True
+    scheme, bucket, name = split_address(address)
+    store = store_of(scheme, s3_access())
+    try:
+        with_retries(lambda: store.swap(bucket, name, content, mark))
+    except Exception as error:
+        if status_of(error) not in (CONFLICT, PRECONDITION_FAILED):
+            raise
+    # An answer that was lost makes the second try fail on the success of the first.
+    found = read_marked(address)
+    return found is not None and found[0] == content
+
+
+def remove_file(address: str) -> None:
+    """Remove a file or an object, if it is there."""
+    if "://" not in address:
+        Path(address).unlink(missing_ok=True)
+        return
+    scheme, bucket, name = split_address(address)
+    store = store_of(scheme, s3_access())
+    try:
+        with_retries(lambda: store.delete(bucket, name))
+    except Exception as error:
+        if status_of(error) != NOT_FOUND:
+            raise
 
 
 def write_json(address: str, value: Any) -> None:

@@ -78,6 +78,14 @@ class ObjectStore(Protocol):
         """Store an object, all of it or nothing."""
         ...
 
+    def swap(self, bucket: str, name: str, content: bytes, identity: str) -> None:
+        """Store an object in place of the one with ``identity``; of none where that is empty."""
+        ...
+
+    def delete(self, bucket: str, name: str) -> None:
+        """Remove an object."""
+        ...
+
 
 class S3Store:
     """S3 and what speaks its protocol, by boto3."""
@@ -117,6 +125,15 @@ class S3Store:
         """PUT."""
         self._client.put_object(Bucket=bucket, Key=name, Body=content)
 
+    def swap(self, bucket: str, name: str, content: bytes, identity: str) -> None:
+        """PUT under a condition; 412 where another object is there."""
+        condition = {"IfMatch": identity.split()[1]} if identity else {"IfNoneMatch": "*"}
+        self._client.put_object(Bucket=bucket, Key=name, Body=content, **condition)
+
+    def delete(self, bucket: str, name: str) -> None:
+        """DELETE."""
+        self._client.delete_object(Bucket=bucket, Key=name)
+
 
 class GcsStore:
     """Google Cloud Storage, by google-cloud-storage."""
@@ -152,6 +169,17 @@ class GcsStore:
         """One upload."""
         blob = self._client.bucket(bucket).blob(name)
         blob.upload_from_string(content, "application/octet-stream", retry=None, timeout=120)
+
+    def swap(self, bucket: str, name: str, content: bytes, identity: str) -> None:
+        """One upload under a condition; 412 where another object is there."""
+        self._client.bucket(bucket).blob(name).upload_from_string(
+            content, "application/octet-stream", retry=None, timeout=120,
+            if_generation_match=int(identity.split()[1]) if identity else 0,
+        )  # fmt: skip
+
+    def delete(self, bucket: str, name: str) -> None:
+        """One request."""
+        self._client.bucket(bucket).blob(name).delete(retry=None, timeout=60)
 
 
 _opening = threading.Lock()

@@ -42,7 +42,7 @@ def audit_proto(tmp_path: Path, tiny_weights: Path):
         detector=DetectorOptions(tiny_weights),
     )
     pipeline = beam.Pipeline("FnApiRunner")
-    build_audit(pipeline, options)
+    build_audit(pipeline, options, print)
     return pipeline.to_runner_api()
 
 
