@@ -5,8 +5,8 @@
 Prism is looked for in ``.prism/prism`` or ``$PRISM``; Flink is started by
 ``templates/flink/cluster.sh``. Without ``--tracks`` the sample tracks are audited. Exits with
 1 when scores differ by more than 1e-5, or when a track is missing or there twice. ``--kill``
-kills a TaskManager when half of the shards are committed, ``--kill-launcher`` the launcher of the job
-on Flink, which must end with its record all the same.
+kills a TaskManager when half of the shards are committed, ``--kill-launcher`` the launcher of the
+job on Flink, which must end with its record all the same.
 """
 
 import argparse

@@ -1,4 +1,4 @@
-"""Commands about a detector: score, model, bench, calibrate, train, export.
+"""Commands about a detector: score, model, bench, calibrate, train, onnx.
 
 Enters: arguments. Leaves: ``COMMANDS``, which ``artifactnet`` takes.
 """
@@ -108,8 +108,8 @@ def train(config: Annotated[Path, typer.Argument(help="TOML file.")]) -> None:
     print(f"{settings.output}: model id {train_detector(settings)}")
 
 
-def export(
-    onnx: Annotated[Path, typer.Option(help="ONNX file to write.")],
+def onnx(
+    file: Annotated[Path, typer.Argument(help="ONNX file to write.")],
     weights: Weights = None,
     overwrite: Overwrite = False,
 ) -> None:
@@ -123,25 +123,25 @@ def export(
     from artifactnet.models.pooling import MEDIAN
     from artifactnet.models.safetensors_io import model_id
 
-    if onnx.suffix.lower() != ".onnx":
-        raise ValueError(f"{onnx}: the name of an ONNX file ends in .onnx")
-    if onnx.parent.exists() and not onnx.parent.is_dir():
-        raise ValueError(f"{onnx.parent} is not a folder")
-    if onnx.exists() and not overwrite:
-        raise ValueError(f"{onnx} is there already; replace it with --overwrite")
+    if file.suffix.lower() != ".onnx":
+        raise ValueError(f"{file}: the name of an ONNX file ends in .onnx")
+    if file.parent.exists() and not file.parent.is_dir():
+        raise ValueError(f"{file.parent} is not a folder")
+    if file.exists() and not overwrite:
+        raise ValueError(f"{file} is there already; replace it with --overwrite")
     network, _, head = load_detector(weights or SHIPPED_WEIGHTS)
     if head:  # nothing is called ai or real by thresholds that were set for other scores
         network.config = replace(
             network.config, threshold_real=0.0, threshold_ai=1.0, statistics="", pooling=MEDIAN
         )
-    export_onnx(network, onnx)
-    print(f"{onnx}: model id {model_id(onnx)}")
+    export_onnx(network, file)
+    print(f"{file}: model id {model_id(file)}")
     if head:
         print(
             "these are the networks alone: the head on forensic statistics, which decides in the "
             f"weights, stays behind. They call nothing ai or real before: "
-            f"artifactnet calibrate MANIFEST --model {onnx} --save FILE.onnx"
+            f"artifactnet calibrate MANIFEST --model {file} --save FILE.onnx"
         )
 
 
-COMMANDS = (score, model, bench, calibrate, train, export)
+COMMANDS = (score, model, bench, calibrate, train, onnx)

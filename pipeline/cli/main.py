@@ -13,7 +13,7 @@ import typer
 
 from artifactnet.pipeline.audit.request import AuditRequest
 from artifactnet.pipeline.cli import detector_commands, output_commands
-from artifactnet.pipeline.cli.options import AsJson, set_up_logging
+from artifactnet.pipeline.cli.options import AsJson, LogFormat, set_up_logging
 from artifactnet.pipeline.options import takes
 
 BEAM_FLAGS = {"allow_extra_args": True, "ignore_unknown_options": True}
@@ -67,12 +67,15 @@ def audit(
         bool, typer.Option("--dry-run", help="Say what would be done, and how long it takes.")
     ] = False,
     verbose: Annotated[bool, typer.Option("--verbose", "-v", help="Show Beam's log.")] = False,
+    log_format: Annotated[
+        LogFormat, typer.Option(help="json: a line for each shard and each failed track.")
+    ] = LogFormat.TEXT,
 ) -> None:
     """Audit a catalogue; onto an earlier audit, only what is new or changed.
 
     Flags of Beam (--runner, --project ...) are passed on.
     """
-    set_up_logging(verbose)
+    set_up_logging(verbose, log_format)
     if sys.stderr.isatty() and not as_json:  # Beam and torch take seconds to import
         print(f"auditing {request.catalogue}", file=sys.stderr, flush=True)
     from dataclasses import replace

@@ -7,6 +7,7 @@ import logging
 import os
 import threading
 import warnings
+from enum import Enum
 from typing import Annotated
 
 import typer
@@ -15,8 +16,18 @@ Overwrite = Annotated[bool, typer.Option(help="Replace what is there.")]
 AsJson = Annotated[bool, typer.Option("--json", help="Print JSON instead of a table.")]
 
 
-def set_up_logging(verbose: bool) -> None:
-    """Our own log on standard error; Beam's as well when ``verbose``."""
+class LogFormat(Enum):
+    """How the log looks."""
+
+    TEXT = "text"
+    JSON = "json"
+
+
+def set_up_logging(verbose: bool, form: LogFormat = LogFormat.TEXT) -> None:
+    """Our own log on standard error; Beam's as well when ``verbose``.
+
+    As JSON it also tells of every shard that is committed and every track that fails.
+    """
     level = logging.INFO if verbose else logging.WARNING
     logging.basicConfig(level=level, format="%(levelname)s %(name)s: %(message)s", force=True)
     logging.getLogger("artifactnet.pipeline").setLevel(logging.INFO)
@@ -27,6 +38,15 @@ def set_up_logging(verbose: bool) -> None:
         os.environ.setdefault("DASK_LOGGING__DISTRIBUTED", "critical")
         warnings.filterwarnings("ignore", module="apache_beam")
         threading.excepthook = _log_thread_failure
+    if form is LogFormat.JSON:
+        from artifactnet.pipeline.cli.json_log import WORKERS_LOG, EventFilter, EventFormatter
+
+        for name in ("artifactnet.transforms", WORKERS_LOG):
+            logging.getLogger(name).setLevel(logging.INFO)
+        for handler in logging.getLogger().handlers:
+            handler.setFormatter(EventFormatter())
+            if not verbose:
+                handler.addFilter(EventFilter())
 
 
 def _log_thread_failure(failure: threading.ExceptHookArgs) -> None:

@@ -8,7 +8,7 @@ from typing import Annotated
 
 import typer
 
-from artifactnet.pipeline.cli.options import AsJson, set_up_logging
+from artifactnet.pipeline.cli.options import AsJson, Overwrite, set_up_logging
 from artifactnet.pipeline.evidence.request import ReportRequest
 from artifactnet.pipeline.options import takes
 from artifactnet.pipeline.review.request import ReviewRequest
@@ -76,6 +76,42 @@ def estimate(
     print_estimate(absolute(output), weights, s3_access(), as_json)
 
 
+def export(
+    context: typer.Context,
+    output: Annotated[str, typer.Argument(help="Output of an audit.")],
+    as_duckdb: Annotated[Path | None, typer.Option("--duckdb", help="DuckDB file.")] = None,
+    as_csv: Annotated[Path | None, typer.Option("--csv", help="Folder for CSV files.")] = None,
+    as_jsonl: Annotated[Path | None, typer.Option("--jsonl", help="Folder for JSON lines.")] = None,
+    bigquery: Annotated[
+        str, typer.Option(help="PROJECT.DATASET; prints SQL for tables over the files.")
+    ] = "",
+    partition: Annotated[
+        list[str] | None, typer.Option(help="Column to split CSV or JSON lines by. Repeat.")
+    ] = None,
+    overwrite: Overwrite = False,
+) -> None:
+    """Write the latest rows of an output as DuckDB, CSV or JSON lines, or SQL for BigQuery."""
+    set_up_logging(False)
+    _open_storage(context)
+    from artifactnet.pipeline.output.export import ExportForm, bigquery_sql
+    from artifactnet.pipeline.output.export import export as export_output
+    from artifactnet.transforms.storage.files import absolute
+
+    given = {
+        form: target
+        for form, target in zip(ExportForm, (as_duckdb, as_csv, as_jsonl), strict=True)
+        if target
+    }
+    if len(given) + bool(bigquery) != 1:
+        raise ValueError("name one of --duckdb FILE, --csv FOLDER, --jsonl FOLDER, --bigquery P.D")
+    if bigquery:
+        print(bigquery_sql(absolute(output), bigquery), end="")
+        return
+    ((form, target),) = given.items()
+    done = export_output(absolute(output), target, form, tuple(partition or ()), overwrite)
+    print(f"{target}: {done.tracks} tracks, {done.segments} segments, {done.errors} errors")
+
+
 def finish(
     context: typer.Context,
     output: Annotated[str, typer.Argument(help="Output of an audit.")],
@@ -95,14 +131,21 @@ def finish(
 def status(
     context: typer.Context,
     output: Annotated[str, typer.Argument(help="Output of an audit.")],
+    metrics: Annotated[
+        Path | None, typer.Option(help="Write FILE.prom for Prometheus' textfile collector.")
+    ] = None,
     as_json: AsJson = False,
 ) -> None:
     """Say which runs of an output are complete, running or dead."""
     set_up_logging(False)
     _open_storage(context)
-    from artifactnet.pipeline.output.status import print_status
+    from artifactnet.pipeline.output.status import print_status, run_statuses
     from artifactnet.transforms.storage.files import absolute
 
+    if metrics:
+        from artifactnet.pipeline.output.gauges import write_gauges
+
+        write_gauges(absolute(output), run_statuses(absolute(output)), metrics)
     raise typer.Exit(print_status(absolute(output), as_json))
 
 
@@ -186,4 +229,4 @@ def review(context: typer.Context, request: ReviewRequest) -> None:
 
 
 list_.__name__ = "list"
-COMMANDS = (compact, diff, estimate, finish, list_, report, review, status, verify)
+COMMANDS = (compact, diff, estimate, export, finish, list_, report, review, status, verify)

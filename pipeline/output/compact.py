@@ -82,7 +82,7 @@ class Compacted:
     dropped: int
 
 
-def _merged(
+def merged_tables(
     paths: tuple[str, ...], name: str, superseded: set[tuple[str, str]], rows_per_file: int
 ) -> Iterator[tuple[pa.Table, int]]:
     """Tables of about ``rows_per_file`` rows, and how many rows each is without."""
@@ -107,7 +107,7 @@ def _write(
     new, dropped = [], 0
     checksums: list[tuple[str, str]] = []
     for name in TABLES:
-        merged = _merged(files.tables[name], name, superseded, rows_per_file)
+        merged = merged_tables(files.tables[name], name, superseded, rows_per_file)
         for number, (table, without) in enumerate(merged):
             target = table_file(state.output, name, run_id, f"c{number:05d}")
             content = parquet_bytes(table)

@@ -118,7 +118,7 @@ def run_statuses(output: str) -> list[RunStatus]:
 
 
 def print_status(output: str, as_json: bool) -> int:
-    """Print the runs.
+    """Print the runs of an output.
 
     Returns:
       Exit code: 1 where the latest run is dead.

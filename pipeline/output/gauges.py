@@ -1,0 +1,139 @@
+"""``artifactnet status --metrics FILE``: the state of an output as Prometheus reads it.
+
+Enters: an output. Leaves: a text file for the textfile collector of Prometheus' node exporter. It
+all comes from the tables and records, not from an engine, so it is the same for every one, and
+while a run is at work as after it. ``NAMES`` is what dashboards and alerts may rely on.
+"""
+
+import re
+from collections.abc import Iterator
+from datetime import datetime
+from pathlib import Path
+from typing import NamedTuple
+
+from apache_beam.io.filesystems import FileSystems
+from prometheus_client import CollectorRegistry, Gauge, write_to_textfile
+
+from artifactnet.pipeline.output.finish import SUCCESS
+from artifactnet.pipeline.output.latest import OutputState, read_state
+from artifactnet.pipeline.output.layout import record_address
+from artifactnet.pipeline.output.status import COMPLETE, DEAD, RUNNING, UNRECORDED, RunStatus
+from artifactnet.transforms.storage.files import read_json
+
+NAMES = {
+    "artifactnet_run_state": "1 for the state of the run that was started last, else 0",
+    "artifactnet_run_committed_rows": "rows that the run that was started last has committed",
+    "artifactnet_run_quiet_seconds": "since the run that was started last committed a shard",
+    "artifactnet_success_timestamp_seconds": "when a run was complete last",
+    "artifactnet_run_rows": "rows of a complete run",
+    "artifactnet_run_errors": "rows of a complete run that are errors",
+    "artifactnet_run_verdicts": "tracks of a complete run by verdict",
+    "artifactnet_run_p_ai": "quantiles of p_ai over the tracks of a complete run",
+    "artifactnet_run_seconds": "wall time of a complete run",
+    "artifactnet_run_tracks_per_second": "tracks of a complete run by its wall time",
+    "artifactnet_tracks": "tracks of the catalogue by their latest verdict",
+    "artifactnet_errors": "lines of the catalogue whose latest result is an error",
+}
+"""Every gauge and what it counts. ``run`` is ``latest`` or ``previous``, of those that did work."""
+
+QUANTILES = (0.1, 0.5, 0.9, 0.99)
+STATES = {COMPLETE: "complete", RUNNING: "running", DEAD: "dead", UNRECORDED: "unrecorded"}
+VERDICTS = ("ai", "uncertain", "real")
+WORKED = ("latest", "previous")
+
+
+class Sample(NamedTuple):
+    """One number: which gauge, which labels."""
+
+    name: str
+    labels: dict[str, str]
+    value: float
+
+
+def samples(output: str, runs: list[RunStatus]) -> Iterator[Sample]:
+    """Every number about an output.
+
+    Args:
+      output: of an audit.
+      runs: in it, as ``run_statuses`` finds them.
+    """
+    last = runs[-1]
+    for state, label in STATES.items():
+        yield Sample("artifactnet_run_state", {"state": label}, float(last.state == state))
+    yield Sample("artifactnet_run_committed_rows", {}, last.tracks + last.errors)
+    if last.quiet_seconds is not None:
+        yield Sample("artifactnet_run_quiet_seconds", {}, last.quiet_seconds)
+    if FileSystems.exists(FileSystems.join(output, SUCCESS)):
+        finished = read_json(FileSystems.join(output, SUCCESS))["finished"]
+        moment = datetime.fromisoformat(finished).timestamp()
+        yield Sample("artifactnet_success_timestamp_seconds", {}, moment)
+    complete = [one.run_id for one in runs if one.state == COMPLETE]
+    records = (read_json(record_address(output, run)) for run in reversed(complete))
+    worked = (one for one in records if one["counts"]["tracks"] + one["counts"]["errors"])
+    for label, record in zip(WORKED, worked, strict=False):
+        counts = record["counts"]
+        for kind in ("tracks", "errors", "skipped"):
+            yield Sample("artifactnet_run_rows", {"run": label, "result": kind}, counts[kind])
+        yield Sample("artifactnet_run_seconds", {"run": label}, record["seconds"])
+        rate = record["rates"]["tracks_per_second"]
+        yield Sample("artifactnet_run_tracks_per_second", {"run": label}, rate)
+        yield from _of_run(read_state(record_address(output, record["run_id"])), label)
+    yield from _of_catalogue(read_state(output))
+
+
+def _of_run(state: OutputState, label: str) -> Iterator[Sample]:
+    of_run = (state.run_id,)
+    found = dict(
+        state.database.execute(
+            "SELECT verdict, count(*) FROM tracks WHERE run_id = ? GROUP BY ALL", of_run
+        ).fetchall()
+    )
+    for verdict in VERDICTS:
+        labels = {"run": label, "verdict": verdict}
+        yield Sample("artifactnet_run_verdicts", labels, found.get(verdict, 0))
+    (values,) = state.database.execute(
+        f"SELECT quantile_cont(p_ai, {list(QUANTILES)}) FROM tracks WHERE run_id = ?",  # noqa: S608
+        of_run,
+    ).fetchall()[0]
+    for quantile, value in zip(QUANTILES, values or (), strict=False):
+        labels = {"run": label, "quantile": str(quantile)}
+        yield Sample("artifactnet_run_p_ai", labels, value)
+    for stage, kind, count in state.database.execute(
+        "SELECT stage, error_class, count(*) FROM errors WHERE run_id = ? GROUP BY ALL", of_run
+    ).fetchall():
+        labels = {"run": label, "stage": stage, "error_class": kind}
+        yield Sample("artifactnet_run_errors", labels, count)
+
+
+def _of_catalogue(state: OutputState) -> Iterator[Sample]:
+    query = "SELECT verdict, count(*) FROM tracks GROUP BY ALL"
+    found = dict(state.database.execute(query).fetchall())
+    for verdict in VERDICTS:
+        yield Sample("artifactnet_tracks", {"verdict": verdict}, found.get(verdict, 0))
+    (errors,) = state.database.execute("SELECT count(*) FROM errors").fetchall()[0]
+    yield Sample("artifactnet_errors", {}, errors)
+
+
+def write_gauges(output: str, runs: list[RunStatus], path: Path) -> None:
+    """Write every number about an output; the file appears whole.
+
+    Args:
+      output: of an audit; every sample carries it as the label ``output``, without what could
+        be a secret in an address.
+      runs: in it.
+      path: ends in ``.prom``, or the collector passes it over.
+
+    Raises:
+      ValueError: another name.
+    """
+    if path.suffix != ".prom":
+        raise ValueError(f"{path}: the textfile collector reads files that end in .prom")
+    registry = CollectorRegistry()
+    gauges: dict[str, Gauge] = {}
+    where = re.sub(r"//[^/@]*@", "//", output)
+    for name, labels, value in samples(output, runs):
+        if name not in gauges:
+            gauges[name] = Gauge(name, NAMES[name], ["output", *labels], registry=registry)
+        gauges[name].labels(output=where, **labels).set(value)
+    path.parent.mkdir(parents=True, exist_ok=True)
+    write_to_textfile(str(path), registry)
