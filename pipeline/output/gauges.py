@@ -28,7 +28,7 @@ NAMES = {
     "artifactnet_run_rows": "rows of a complete run",
     "artifactnet_run_errors": "rows of a complete run that are errors",
     "artifactnet_run_verdicts": "tracks of a complete run by verdict",
-    "artifactnet_run_p_ai": "quantiles of p_ai over the tracks of a complete run",
+    "artifactnet_run_p_ai": "percentiles of p_ai over the tracks of a complete run",
     "artifactnet_run_seconds": "wall time of a complete run",
     "artifactnet_run_tracks_per_second": "tracks of a complete run by its wall time",
     "artifactnet_tracks": "tracks of the catalogue by their latest verdict",
@@ -36,7 +36,7 @@ NAMES = {
 }
 """Every gauge and what it counts. ``run`` is ``latest`` or ``previous``, of those that did work."""
 
-QUANTILES = (0.1, 0.5, 0.9, 0.99)
+PERCENTILES = (10, 50, 90, 99)
 STATES = {COMPLETE: "complete", RUNNING: "running", DEAD: "dead", UNRECORDED: "unrecorded"}
 VERDICTS = ("ai", "uncertain", "real")
 WORKED = ("latest", "previous")
@@ -91,12 +91,13 @@ def _of_run(state: OutputState, label: str) -> Iterator[Sample]:
     for verdict in VERDICTS:
         labels = {"run": label, "verdict": verdict}
         yield Sample("artifactnet_run_verdicts", labels, found.get(verdict, 0))
+    shares = [one / 100 for one in PERCENTILES]
     (values,) = state.database.execute(
-        f"SELECT quantile_cont(p_ai, {list(QUANTILES)}) FROM tracks WHERE run_id = ?",  # noqa: S608
+        f"SELECT quantile_cont(p_ai, {shares}) FROM tracks WHERE run_id = ?",  # noqa: S608
         of_run,
     ).fetchall()[0]
-    for quantile, value in zip(QUANTILES, values or (), strict=False):
-        labels = {"run": label, "quantile": str(quantile)}
+    for percentile, value in zip(PERCENTILES, values or (), strict=False):
+        labels = {"run": label, "percentile": str(percentile)}
         yield Sample("artifactnet_run_p_ai", labels, value)
     for stage, kind, count in state.database.execute(
         "SELECT stage, error_class, count(*) FROM errors WHERE run_id = ? GROUP BY ALL", of_run

@@ -15,6 +15,7 @@ OPTIONS = {
     "codecs": "--codecs",
     "accelerator": "--accelerator",
     "workerRam": "--worker-ram",
+    "failOnErrors": "--fail-on-errors",
 }
 
 

@@ -145,6 +145,7 @@ def test_metadata_describes_the_parameters() -> None:
         "codecs": ["wav,mp3:128k,aac:128k:libfdk_aac"],
         "accelerator": ["", "type:nvidia-l4;count:1;install-nvidia-driver"],
         "workerRam": ["", "8GB"],
+        "failOnErrors": ["", "0.05", "1"],
     }
     refused = {
         "catalogue": ["m.jsonl"],
@@ -153,6 +154,7 @@ def test_metadata_describes_the_parameters() -> None:
         "codecs": ["wav;mp3"],
         "accelerator": ["gpu"],
         "workerRam": ["lots"],
+        "failOnErrors": ["5", "-1", "5%"],
     }
     assert set(values) == set(accepted)
     for name, parameter in values.items():

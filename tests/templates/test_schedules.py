@@ -2,6 +2,7 @@
 
 import base64
 import json
+import re
 import shutil
 import subprocess
 import sys
@@ -101,15 +102,27 @@ def test_the_flink_operator_takes_it(tmp_path: Path) -> None:
     assert names == {"flink-main-container", "sdk-workers"}
 
 
-def test_cloud_scheduler_and_dataflow_take_it() -> None:
-    job = json.loads((TEMPLATES / "schedules" / "cloud_scheduler.json").read_text())
-    launch = job["httpTarget"]["body"]
+def check_launch(body: dict) -> None:
+    """Dataflow's types take the request, and the template knows its parameters."""
     request = dataflow_v1beta3.LaunchFlexTemplateRequest.from_json(
-        json.dumps({"projectId": "p", "location": "r", **launch})
+        json.dumps({"projectId": "p", "location": "r", **body})
     )
     metadata = json.loads((TEMPLATES / "dataflow" / "metadata.json").read_text())
     known = {one["name"] for one in metadata["parameters"]} | {"sdk_container_image"}
     assert set(request.launch_parameter.parameters) <= known
+    environment = request.launch_parameter.environment
+    assert environment.machine_type
+    assert environment.service_account_email
+    assert environment.temp_location.startswith("gs://")
+    for one in metadata["parameters"]:
+        value = request.launch_parameter.parameters.get(one["name"], "")
+        assert not value or any(re.fullmatch(rule, value) for rule in one["regexes"]), one
+
+
+def test_cloud_scheduler_and_dataflow_take_it() -> None:
+    job = json.loads((TEMPLATES / "schedules" / "cloud_scheduler.json").read_text())
+    launch = job["httpTarget"]["body"]
+    check_launch(launch)
     with pytest.raises(ParseError):
         dataflow_v1beta3.LaunchFlexTemplateRequest.from_json(json.dumps({"launchParametr": {}}))
     job["httpTarget"]["body"] = base64.b64encode(json.dumps(launch).encode()).decode()
@@ -121,6 +134,14 @@ def test_cloud_scheduler_and_dataflow_take_it() -> None:
 DAG_CHECK = """
 import json, sys
 from airflow.models import DagBag
+from airflow.providers.google.cloud.operators.dataflow import DataflowStartFlexTemplateOperator
+
+launched = []
+
+def stand_in(self, context):
+    launched.append({"body": self.body, "append": self.append_job_name, "project": self.project_id})
+
+DataflowStartFlexTemplateOperator.execute = stand_in
 bag = DagBag(sys.argv[1], include_examples=False)
 dag = bag.dags.get("artifactnet_weekly_audit")
 refused = []
@@ -132,12 +153,16 @@ if dag:
             params.validate()
         except Exception as error:
             refused.append(type(error).__name__)
+    run = dag.test(run_conf={"output": "gs://b/weekly", "project": "my-project"})
+    state = str(run.state)
 print(json.dumps({
     "errors": {k: str(v) for k, v in bag.import_errors.items()},
     "tasks": sorted(dag.task_ids) if dag else [],
     "runs": dag.max_active_runs if dag else None,
     "catchup": dag.catchup if dag else None,
     "refused": refused,
+    "launched": launched,
+    "state": state,
 }))
 """
 
@@ -157,6 +182,10 @@ def test_airflow_takes_it(tmp_path: Path) -> None:
     )  # fmt: skip
     if fetched.returncode:
         pytest.skip(f"Airflow can't be fetched here: {fetched.stderr[-200:]}")
+    subprocess.run(
+        [*command, "airflow", "db", "migrate"], capture_output=True, check=True, cwd=tmp_path,
+        env=airflow_environment(tmp_path),
+    )  # fmt: skip
     done = subprocess.run(
         [*command, "python", "-c", DAG_CHECK, str(tmp_path / "dags")], capture_output=True,
         text=True, check=True, cwd=tmp_path, env=airflow_environment(tmp_path),
@@ -166,6 +195,13 @@ def test_airflow_takes_it(tmp_path: Path) -> None:
     assert found["tasks"] == ["audit"]
     assert (found["runs"], found["catchup"]) == (1, False)
     assert len(found["refused"]) == 3
+    assert "success" in found["state"]
+    (launched,) = found["launched"]
+    assert (launched["append"], launched["project"]) == (False, "my-project")
+    launch = launched["body"]["launchParameter"]
+    assert launch["parameters"]["output"] == "gs://b/weekly"
+    assert "{{" not in json.dumps(launch)
+    check_launch(launched["body"])
 
 
 def airflow_environment(home: Path) -> dict[str, str]:

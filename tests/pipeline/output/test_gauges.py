@@ -51,7 +51,7 @@ def test_two_runs_as_gauges(wav, tmp_path: Path, free_weights: Path) -> None:
     verdicts = [v for k, v in found.items() if k[0] == "artifactnet_tracks"]
     assert sum(verdicts) == 4
     assert found["artifactnet_errors",] == 1
-    assert 0 <= found["artifactnet_run_p_ai", "quantile=0.5", "run=latest"] <= 1
+    assert 0 <= found["artifactnet_run_p_ai", "percentile=50", "run=latest"] <= 1
     assert found["artifactnet_success_timestamp_seconds",] > 1.7e9
     if shutil.which("promtool"):
         with file.open() as text:
