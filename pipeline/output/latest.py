@@ -23,7 +23,9 @@ from artifactnet.pipeline.output.layout import (
     pending_swaps,
     record_address,
 )
+from artifactnet.transforms.elements.output_schema import ERROR_SCHEMA, SEGMENT_SCHEMA, track_schema
 from artifactnet.transforms.elements.row_key import table_keys
+from artifactnet.transforms.manifests.columns import ManifestLayout
 from artifactnet.transforms.storage.files import absolute, concat_tables, read_table
 
 RECORD_ADDRESS = re.compile(rf"(?P<output>.+)/{RUNS}/(?P<run>{RUN_ID})\.json")
@@ -38,6 +40,11 @@ ERROR_COLUMNS = (
 )
 
 
+SCHEMAS = {
+    "tracks": track_schema(ManifestLayout()),
+    "segments": SEGMENT_SCHEMA,
+    "errors": ERROR_SCHEMA,
+}
 TYPES = {"p_ai": pa.float64(), "line": pa.int64()}
 """Of the columns that are no text."""
 
@@ -140,8 +147,17 @@ def current_rows(table: pa.Table, name: str, superseded: set[tuple[str, str]]) -
     return table.filter(pa.array([key not in superseded for key in keys], pa.bool_()))
 
 
+def _with_todays_columns(table: pa.Table, schema: pa.Schema) -> pa.Table:
+    for field in schema:
+        if field.name not in table.schema.names:
+            table = table.append_column(field.name, pa.nulls(len(table), field.type))
+    return table
+
+
 def read_audit(output: str) -> AuditTables:
-    """Read the tables of an output whole.
+    """Read the tables of an output whole, with every column of today's version.
+
+    What an earlier version did not write is null.
 
     Raises:
       ValueError: no audit is there, or a file is damaged.
@@ -154,7 +170,7 @@ def read_audit(output: str) -> AuditTables:
         tables = [current_rows(read_table(path), name, superseded) for path in files.tables[name]]
         if not tables:
             return pa.table({})
-        whole = concat_tables(tables)
+        whole = _with_todays_columns(concat_tables(tables), SCHEMAS[name])
         return whole.filter(pc.less_equal(whole["run_id"], state.run_id)) if state.run_id else whole
 
     return AuditTables(*(read(name) for name in AuditTables._fields))

@@ -50,8 +50,8 @@ class RunCounts:
     errors: int
     skipped: int
     segments: int
-    shards: int
-    repeated_shards: int
+    shards: int = 0
+    repeated_shards: int = 0
 
     @property
     def add_up(self) -> bool:
