@@ -1,4 +1,4 @@
-"""Outputs that earlier versions wrote (``earlier/``: three tracks, one error) are read as today's."""
+"""Outputs of earlier versions (``earlier/``: three tracks, one error) are read as today's are."""
 
 import json
 import shutil
