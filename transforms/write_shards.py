@@ -161,6 +161,14 @@ class WriteShardsDoFn(beam.DoFn):
             )
 
 
+def owner_of_workers() -> int:
+    """This process, for ``OutputOptions.owner``; 0 where nobody can ask whether it lives.
+
+    On Windows asking would send it a Ctrl-C.
+    """
+    return os.getpid() if os.name == "posix" else 0
+
+
 def _alive(process: int) -> bool:
     try:
         os.kill(process, 0)

@@ -8,7 +8,6 @@ import hashlib
 import json
 import logging
 import math
-import os
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -53,7 +52,7 @@ from artifactnet.transforms.manifests.sample import RowSample
 from artifactnet.transforms.reencode import ReencodeOptions
 from artifactnet.transforms.storage.files import absolute
 from artifactnet.transforms.storage.object_store import S3Access, s3_access
-from artifactnet.transforms.write_shards import OutputOptions
+from artifactnet.transforms.write_shards import OutputOptions, owner_of_workers
 
 logger = logging.getLogger(__name__)
 RUNNERS = {"DaskRunner": "apache_beam.runners.dask.dask_runner.DaskRunner"}
@@ -136,7 +135,7 @@ def prepare(request: AuditRequest) -> Plan:
     run = _run_facts(request, run_id, detector, decode)
     options = AuditOptions(
         manifests=manifests.addresses,
-        output=OutputOptions(output, seen.layout, run, os.getpid() if local else 0),
+        output=OutputOptions(output, seen.layout, run, owner_of_workers() if local else 0),
         counts=counts_address(output, run_id),
         checksums=checksums_address(output, run_id),
         roots=AllowedRoots(tuple(absolute(root) for root in request.allow_root)),

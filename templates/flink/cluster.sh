@@ -6,13 +6,17 @@
 #
 # Needs Java 17 and Maven. As root, each TaskManager and its pool get a network namespace of
 # their own, as two pods would have; otherwise there is one TaskManager. Settings (environment):
-# FLINK_HOME work folder (.flink), TASKMANAGERS (2), VENV (.venv), JOB_PORT (8099).
+# FLINK_HOME work folder (.flink), TASKMANAGERS (2), VENV (.venv), JOB_PORT (8099), BEAM_VERSION of the
+# job server and FLINK_VERSION (those of pom.xml; docs/audit.md has a table of what goes together).
 set -euo pipefail
 here=$(cd "$(dirname "$0")" && pwd)
 root=$(cd "$here/../.." && pwd)
 home=${FLINK_HOME:-$root/.flink}
 venv=$(cd "${VENV:-$root/.venv}" && pwd)
 count=${TASKMANAGERS:-2}
+of_pom() { sed -n "s:.*<$1>\(.*\)</$1>.*:\1:p" "$here/pom.xml" | head -1; }
+beam_version=${BEAM_VERSION:-$(of_pom beam.version)}
+flink_version=${FLINK_VERSION:-$(of_pom flink.version)}
 job_port=${JOB_PORT:-8099}
 bridge=artifactnet0
 subnet=10.87.0
@@ -40,10 +44,11 @@ address() { if namespaces; then echo "$subnet.1"; else echo 127.0.0.1; fi; }
 jars() {
   command -v mvn >/dev/null || die "Maven is not installed (apt install maven)"
   command -v java >/dev/null || die "Java is not installed (apt install openjdk-17-jdk-headless)"
-  if [ ! -e "$home/jars/.complete" ]; then
+  if [ "$(cat "$home/jars/.complete" 2>/dev/null)" != "$beam_version $flink_version" ]; then
+    rm -rf "$home/jars"
     say "fetching Flink and Beam's job server (160 jars, once)"
-    mvn -q -B -f "$here/pom.xml" dependency:copy-dependencies -DoutputDirectory="$home/jars"
-    touch "$home/jars/.complete"
+    mvn -q -B -f "$here/pom.xml" "-Dbeam.version=$beam_version" "-Dflink.version=$flink_version" dependency:copy-dependencies -DoutputDirectory="$home/jars"
+    echo "$beam_version $flink_version" >"$home/jars/.complete"
   fi
 }
 

@@ -38,6 +38,7 @@ from artifactnet.transforms.audio.decoder.protocol import (
     receive,
     send,
 )
+from artifactnet.transforms.audio.decoder.unconfined import UnconfinedDecoder
 from artifactnet.transforms.audio.sound_facts import SoundFacts
 from artifactnet.transforms.audio.windows import AudioInfo, DecodedAudio, DecodeLimits
 from artifactnet.transforms.elements import errors
@@ -408,9 +409,9 @@ class DecoderPool:
 
 
 @lru_cache
-def decoder_pool() -> DecoderPool:
+def decoder_pool() -> DecoderPool | UnconfinedDecoder:
     """The pool of this worker."""
-    pool = DecoderPool()
+    pool = DecoderPool() if hasattr(socket, "send_fds") else UnconfinedDecoder()
     atexit.register(pool.close)
     return pool
 

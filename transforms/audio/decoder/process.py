@@ -25,7 +25,6 @@ import numpy as np
 import soundfile
 from numpy.typing import NDArray
 
-from artifactnet.transforms.audio.chained_reader import ChainedReader
 from artifactnet.transforms.audio.codec_spec import parse_codec
 from artifactnet.transforms.audio.decoder.confinement import bound_processor_time, confine
 from artifactnet.transforms.audio.decoder.protocol import (
@@ -36,16 +35,12 @@ from artifactnet.transforms.audio.decoder.protocol import (
     receive_bytes,
     send,
 )
+from artifactnet.transforms.audio.decoder.readers import READERS
 from artifactnet.transforms.audio.lossy_codec import PyAVBackend, codec_roundtrip
-from artifactnet.transforms.audio.mpeg_reader import MpegReader
-from artifactnet.transforms.audio.pyav_reader import PyAVReader
-from artifactnet.transforms.audio.sequential_reader import SequentialReader
-from artifactnet.transforms.audio.soundfile_reader import SoundfileReader
 from artifactnet.transforms.audio.windows import DecodeLimits, decode_windows
 from artifactnet.transforms.elements.errors import AuditError
 from artifactnet.transforms.storage.sized_file import SizedFile
 
-READERS = (ChainedReader, MpegReader, SoundfileReader, PyAVReader, SequentialReader)
 PIECE = 64 << 10
 """Bytes that are asked for at once; a store's file fetches blocks behind it."""
 
