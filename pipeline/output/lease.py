@@ -103,7 +103,7 @@ def _refused(output: str, held: Lease) -> OutputError:
     until = datetime.fromtimestamp(expiry(output, held), UTC)
     return OutputError(
         f"{output}: run {held.run_id} of {held.holder} is writing there; wait for it, or until "
-        f"{until:%Y-%m-%d %H:%M} UTC if it commits nothing more, or `artifactnet finish OUTPUT "
+        f"{until:%Y-%m-%d %H:%M} UTC if it commits nothing more, or `artifactnet finish {output} "
         "--release` if you know that it is dead"
     )
 

@@ -17,13 +17,15 @@ from rich.table import Table
 
 from artifactnet.pipeline.audit.report import results_console
 from artifactnet.pipeline.output.finish import finish_runs
-from artifactnet.pipeline.output.folder import LOCK, sole_writer
+from artifactnet.pipeline.output.folder import LOCK, check_output, sole_writer
 from artifactnet.pipeline.output.latest import RECORD_ADDRESS
 from artifactnet.pipeline.output.layout import START, TABLE_FILE, last_written, output_files
 from artifactnet.pipeline.output.lease import held_lease, release_lease
 from artifactnet.transforms.storage.files import table_rows
 
 COMPLETE, RUNNING, DEAD, UNRECORDED = "complete", "running", "dead", "ended without a record"
+CONTINUED = "killed, continued"
+"""Of a run that was killed and that a later one went on from."""
 ADVICE = {
     DEAD: "start the same audit again: it goes on from there",
     UNRECORDED: "its counts are there: `artifactnet finish OUTPUT` writes its record",
@@ -36,7 +38,8 @@ class RunStatus:
 
     Attributes:
       run_id: of it.
-      state: ``complete``, ``running``, ``dead`` or ``ended without a record``.
+      state: ``complete``, ``running``, ``dead``, ``killed, continued`` (a later run is complete) or
+        ``ended without a record``.
       shards: that it has committed and that are still files of their own.
       tracks: rows in them.
       errors: the same.
@@ -110,7 +113,8 @@ def run_statuses(output: str) -> list[RunStatus]:
             state = UNRECORDED
         else:
             alive = (busy and run == runs[-1]) or (held is not None and held.run_id == run)
-            state = RUNNING if alive else DEAD
+            followed = any(later in records | counts for later in runs if later > run)
+            state = RUNNING if alive else CONTINUED if followed else DEAD
         found.append(
             RunStatus(run, state, shards[run], rows[run]["tracks"], rows[run]["errors"], quiet)
         )
@@ -165,6 +169,8 @@ def finish_and_print(output: str, release: bool) -> int:
         if release and (held := held_lease(output)):
             release_lease(output, held.run_id)
             print(f"freed: run {held.run_id} of {held.holder} held it")
+            if not check_output(output).run_ids():
+                return 0
         for record in finish_runs(output):
             counts = record.counts
             print(

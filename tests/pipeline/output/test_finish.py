@@ -134,6 +134,10 @@ def test_a_new_run_takes_the_mark_of_success_away(
         run_audit(replace(request_of_four, segments=1))
     assert not Path(request_of_four.output, SUCCESS).exists()
     assert [one.state for one in run_statuses(request_of_four.output)] == ["complete", "dead"]
+    monkeypatch.undo()
+    run_audit(replace(request_of_four, segments=1))
+    # The killed run committed nothing, so nothing is left to tell of it.
+    assert [one.state for one in run_statuses(request_of_four.output)] == ["complete"] * 2
 
 
 def test_nothing_to_finish(tmp_path: Path) -> None:
@@ -158,7 +162,7 @@ def test_two_scheduled_runs_overlap_in_a_bucket(
         take_lease(asked.output, "29991231T000000-aaaaaa", 60)  # of a job on another engine
         with pytest.raises(OutputError, match=r"run 29991231T000000-aaaaaa of .* is writing there"):
             run_audit(asked)
-        with pytest.raises(OutputError, match="may still be at work"):
+        with pytest.raises(OutputError, match="may still be at work; --release"):
             finish_and_print(asked.output, release=False)
         assert finish_and_print(asked.output, release=True) == 0
         assert "freed" in capsys.readouterr().out
