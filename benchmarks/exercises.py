@@ -124,7 +124,7 @@ def errors(folder: Path) -> None:
         "SELECT stage, error_class, count(*), any_value(message) "
         "FROM 'out/errors/*.parquet' GROUP BY ALL"
     )
-    say(f'$ duckdb -c "{query}"')
+    say(f'>>> duckdb.sql("{query}")')
     import duckdb
 
     os.chdir(folder)

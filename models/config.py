@@ -74,7 +74,7 @@ class ArtifactNetConfig:
     threshold_voice: float = 1.0
 
     def threshold_ai_of(self, segments: int) -> float:
-        """Score from which a track of so many segments is ``ai``."""
+        """Score from which a track of so many segments that don't overlap is ``ai``."""
         if segments < SHORT_SEGMENTS:
             return max(self.threshold_ai, self.threshold_ai_short)
         return self.threshold_ai

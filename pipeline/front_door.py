@@ -9,6 +9,7 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
+from artifactnet.models.parts import Part
 from artifactnet.pipeline.audit.score import score_track
 from artifactnet.transforms.audio.codec_spec import PYAV, CodecSpec
 from artifactnet.transforms.audio.windows import (
@@ -52,7 +53,7 @@ class TrackScore:
     """What the detector says of a track.
 
     Attributes:
-      verdict: ``ai``, ``real`` or ``uncertain``.
+      verdict: ``ai``, ``partial``, ``real`` or ``uncertain``.
       p_ai: P(AI) of the segments, pooled.
       p_ai_spread: their interquartile range.
       segments: in order.
@@ -64,6 +65,7 @@ class TrackScore:
     p_ai_spread: float
     segments: tuple[SegmentScore, ...]
     notes: tuple[str, ...]
+    parts: tuple[Part, ...] = ()
 
 
 class ScoringError(ValueError):
@@ -156,6 +158,7 @@ class LoadedDetector:
             p_ai_spread=result.verdict.p_ai_spread,
             segments=tuple(SegmentScore(one.start, one.p_ai) for one in result.segments),
             notes=result.track.notes,
+            parts=result.verdict.parts,
         )
 
     def _windows(

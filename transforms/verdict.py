@@ -18,8 +18,10 @@ import numpy as np
 from apache_beam.metrics import Metrics
 
 from artifactnet.models.config import ArtifactNetConfig
+from artifactnet.models.parts import Parts, find_parts
 from artifactnet.models.pooling import MEAN, pooled
 from artifactnet.transforms.audio.codec_spec import UNPROCESSED
+from artifactnet.transforms.audio.windows import windows_apart
 from artifactnet.transforms.detector.detector import DetectorOptions, detector_of
 from artifactnet.transforms.elements.records import (
     AuditedTrack,
@@ -31,6 +33,9 @@ from artifactnet.transforms.elements.records import (
     Verdict,
 )
 from artifactnet.transforms.elements.stage import NAMESPACE, StageMetrics, failure
+
+LEAST_REST = 2
+"""Windows outside of the generated parts, without which nothing is said of them."""
 
 LEAST_MEASURED = 0.45
 """Share of the forensic statistics below which nothing is said: sound up to about 5 kHz."""
@@ -57,12 +62,37 @@ def is_voice_alone(segments: Sequence[ScoredSegment], threshold: float) -> bool:
     return pooled(found, MEAN) >= threshold
 
 
-def decide(segments: Sequence[ScoredSegment], config: ArtifactNetConfig) -> Verdict:
+def parts_of(
+    segments: Sequence[ScoredSegment], config: ArtifactNetConfig, duration: float
+) -> Parts:
+    """Parts of a track that look generated; none by a detector for which no rule was set."""
+    own = sorted((one for one in segments if one.codec == UNPROCESSED), key=lambda one: one.start)
+    if not config.statistics or not own:
+        return Parts((), None, 0)
+    starts, scores = [one.start for one in own], [one.p_ai for one in own]
+    return find_parts(starts, scores, config.segment_seconds, duration)
+
+
+def is_partial(parts: Parts, config: ArtifactNetConfig) -> bool:
+    """Whether a track holds generated parts, and the rest of it speaks for a human."""
+    rest = parts.rest_p_ai
+    return (
+        bool(parts.found)
+        and rest is not None
+        and parts.rest_windows >= LEAST_REST
+        and rest < config.threshold_real
+    )
+
+
+def decide(
+    segments: Sequence[ScoredSegment], config: ArtifactNetConfig, duration: float
+) -> Verdict:
     """Decide on a track.
 
     Args:
       segments: of the unprocessed audio and of every other codec.
       config: thresholds and pooling of the detector.
+      duration: of the track in seconds.
 
     Raises:
       ValueError: no segment of the unprocessed audio.
@@ -76,12 +106,19 @@ def decide(segments: Sequence[ScoredSegment], config: ArtifactNetConfig) -> Verd
     score = by_track[UNPROCESSED]
     low, high = np.percentile(by_codec[UNPROCESSED], [25, 75])
     others = [abs(other - score) for codec, other in by_track.items() if codec != UNPROCESSED]
-    threshold_ai = config.threshold_ai_of(len(by_codec[UNPROCESSED]))
+    starts = sorted(one.start for one in segments if one.codec == UNPROCESSED)
+    apart = windows_apart(starts, config.segment_seconds)
+    threshold_ai = config.threshold_ai_of(apart)
     reason = ""
+    parts = parts_of(segments, config, duration)
     if is_narrow(segments):
         verdict, reason = "uncertain", NARROW
-    elif score >= threshold_ai and is_voice_alone(segments, config.threshold_voice):
+    elif (score >= threshold_ai or parts.found) and is_voice_alone(
+        segments, config.threshold_voice
+    ):
         verdict, reason = "uncertain", VOICE_ALONE
+    elif is_partial(parts, config):
+        verdict = "partial"
     elif score >= threshold_ai:
         verdict = "ai"
     elif score < config.threshold_real:
@@ -96,6 +133,8 @@ def decide(segments: Sequence[ScoredSegment], config: ArtifactNetConfig) -> Verd
         codec_scores=tuple(sorted(by_track.items(), key=lambda item: item[0] != UNPROCESSED)),
         codec_drift=max(others) if others else None,
         reason=reason,
+        segments_apart=apart,
+        parts=() if reason else parts.found,
     )
 
 
@@ -129,7 +168,7 @@ def audit_result(
             segments.extend(scored_segments(batch, batch.payload))
     if problem is None:
         try:
-            verdict = decide(segments, config)
+            verdict = decide(segments, config, track.info.duration if track.info else 0.0)
             if verdict.reason:
                 track = replace(track, notes=(*track.notes, NOTES[verdict.reason]))
             return AuditedTrack(track, verdict, tuple(segments))

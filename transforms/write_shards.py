@@ -126,7 +126,7 @@ class WriteShardsDoFn(beam.DoFn):
         done = table_file(options.folder, "tracks", run.run_id, part)
         repeated = int(FileSystems.exists(done))
         for table, content in contents.items():
-            if options.owner and not _alive(options.owner):
+            if options.owner and not is_alive(options.owner):
                 raise RuntimeError("whoever started this audit is gone; nothing more is written")
             write_bytes(table_file(options.folder, table, run.run_id, part), content)
         sizes = {table: len(found) for table, found in rows.items()}
@@ -169,7 +169,8 @@ def owner_of_workers() -> int:
     return os.getpid() if os.name == "posix" else 0
 
 
-def _alive(process: int) -> bool:
+def is_alive(process: int) -> bool:
+    """Whether a process of this machine is there; not for Windows, see above."""
     try:
         os.kill(process, 0)
     except ProcessLookupError:

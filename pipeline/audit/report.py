@@ -19,14 +19,22 @@ from rich.text import Text
 from artifactnet.pipeline.audit.profile import print_profile
 from artifactnet.pipeline.audit.request import AuditRequest
 from artifactnet.pipeline.audit.run import run_audit
+from artifactnet.pipeline.output.finish import error_share
 from artifactnet.pipeline.output.latest import read_state
 from artifactnet.pipeline.output.layout import table_files
 from artifactnet.pipeline.output.run_record import RunRecord
 from artifactnet.transforms.elements.records import AuditedTrack, ErrorRow
+from artifactnet.transforms.elements.verdicts import PARTIAL, VERDICTS
 from artifactnet.transforms.storage.files import absolute, open_table
 
-COLOURS = {"ai": "red", "real": "green", "uncertain": "yellow", "error": "magenta"}
-ORDER = ("ai", "uncertain", "real", "error")
+COLOURS = {
+    "ai": "red",
+    "partial": "red",
+    "real": "green",
+    "uncertain": "yellow",
+    "error": "magenta",
+}
+ORDER = (*VERDICTS, "error")
 MOST_ROWS = 40
 LEAST_ERRORS = 10
 UNFOLDED = 1000
@@ -158,7 +166,8 @@ def print_verdicts(
 
 def summary(verdicts: Counter) -> str:
     """Counts of each verdict in words, e.g. ``2 ai, 0 uncertain, 3 real, 1 error``."""
-    return ", ".join(f"{verdicts[name]} {name}" for name in ORDER)
+    named = (name for name in ORDER if name != PARTIAL or verdicts[name])
+    return ", ".join(f"{verdicts[name]} {name}" for name in named)
 
 
 def held_verdicts(folder: str) -> Counter:
@@ -219,9 +228,8 @@ def audit_and_report(request: AuditRequest, as_json: bool, profile: bool = False
         print(json.dumps({**asdict(record), "output": folder}, indent=2, default=str))
     else:
         _print_record(record, folder, profile)
-    share = record.counts.errors / max(1, record.counts.rows_in)
     most = request.fail_on_errors
-    if most is not None and share > most:
+    if most is not None and (share := error_share(folder, record.counts)) > most:
         print(
             f"error: {share:.1%} of the rows are errors, more than {most:.1%}; "
             f"see {folder}/errors/",

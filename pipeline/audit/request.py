@@ -36,8 +36,8 @@ class AuditRequest:
       sample: share of the rows that is audited, drawn at random.
       seed: of the draw.
       fail_on_errors: largest share of rows that may be errors; ``None`` for any.
-      lease_minutes: after which a run in a bucket or on another engine that committed nothing more
-        is taken for dead, and the next one may write to ``output``.
+      lease_minutes: after which a run on another engine that committed nothing more is taken for
+        dead, and the next one may write to ``output``.
       repair: audit the tracks of shards again whose files were lost or cut short.
       overwrite: replace an earlier audit in ``output``, rather than go on from it.
       quiet: no progress.
@@ -74,7 +74,7 @@ class AuditRequest:
     lease_minutes: float = option(
         default=60.0,
         min=1,
-        help="Without a new shard, after which a run in a bucket or on an engine counts as dead.",
+        help="Without a new shard, after which a run on another engine counts as dead.",
     )
     repair: bool = option(
         default=False, help="Audit tracks again whose tables in OUTPUT were lost or cut short."

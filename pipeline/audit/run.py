@@ -8,7 +8,7 @@ writes its record; see ``pipeline/output/finish.py``.
 import re
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager, nullcontext
+from contextlib import contextmanager
 from dataclasses import dataclass, replace
 
 import apache_beam as beam
@@ -107,8 +107,7 @@ def execute(plan: Plan) -> Executed:
       HandedOverError, AuditFailedError, AuditInterruptedError: see :func:`run_audit`.
     """
     if plan.workers:
-        leased = "://" in plan.output
-        with renewed_lease(plan.output, plan.run.run_id) if leased else nullcontext():
+        with renewed_lease(plan.output, plan.run.run_id):
             return _executed(plan)
     take_lease(plan.output, plan.run.run_id, plan.request.lease_minutes)
     try:
@@ -162,6 +161,8 @@ def _start(plan: Plan) -> RunStart:
         configuration=configuration(plan.request, plan.manifests.addresses) | where,
         left_out=dict(plan.manifests.left_out),
         workers=plan.workers,
+        # The audit that is replaced goes once the new one is complete.
+        replaced=tuple(plan.files.kept) if plan.request.overwrite else (),
     )
 
 
@@ -170,9 +171,8 @@ def _run_pipeline(plan: Plan, start: RunStart) -> PipelineResult:
         plan.output,
         start,
         plan.options.output.layout,
-        # The audit that is replaced goes once the new one is complete.
-        replaced=tuple(plan.files.kept) if plan.request.overwrite else (),
-        most_errors=plan.request.fail_on_errors if plan.template else None,
+        most_errors=plan.request.fail_on_errors,
+        fails=bool(plan.template),
     )
     if not plan.workers:
         pipeline = beam.Pipeline(options=plan.beam_options)

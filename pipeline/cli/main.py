@@ -5,6 +5,7 @@ request can't be carried out) and, for every error, one line that says what to d
 take seconds to import, so each command imports what it runs by itself, and ``--help`` is quick.
 """
 
+import logging
 import signal
 import sys
 from typing import Annotated
@@ -13,7 +14,7 @@ import typer
 
 from artifactnet.pipeline.audit.request import AuditRequest
 from artifactnet.pipeline.cli import detector_commands, output_commands
-from artifactnet.pipeline.cli.options import AsJson, LogFormat, set_up_logging
+from artifactnet.pipeline.cli.options import AsJson, LogFormat, logs_json, set_up_logging
 from artifactnet.pipeline.options import takes
 
 BEAM_FLAGS = {"allow_extra_args": True, "ignore_unknown_options": True}
@@ -124,6 +125,14 @@ def _missing_package(error: ModuleNotFoundError) -> str:
     return f"this needs the package {name}: pip install 'artifactnet[{extra}]'"
 
 
+def _print_error(message: str) -> None:
+    """One line on standard error; where the log is JSON, one of its lines."""
+    if logs_json():
+        logging.getLogger("artifactnet").error(message)
+    else:
+        print(message, file=sys.stderr)
+
+
 def main() -> None:
     """Entry point of the ``artifactnet`` command."""
     # Told to stop, a local audit must take its worker processes along.
@@ -143,7 +152,7 @@ def main() -> None:
         if isinstance(error, OSError) and error.strerror:
             names = [str(name) for name in (error.filename, error.filename2) if name]
             error = OSError(f"{' to '.join(names)}: {error.strerror}" if names else error.strerror)
-        print(f"error: {error}" if code else str(error), file=sys.stderr)
+        _print_error(f"error: {error}" if code else str(error))
         sys.exit(code)
 
 

@@ -49,6 +49,12 @@ def set_up_logging(verbose: bool, form: LogFormat = LogFormat.TEXT) -> None:
                 handler.addFilter(EventFilter())
 
 
+def logs_json() -> bool:
+    """Whether the log is JSON."""
+    names = (type(handler.formatter).__name__ for handler in logging.getLogger().handlers)
+    return "EventFormatter" in names
+
+
 def _log_thread_failure(failure: threading.ExceptHookArgs) -> None:
     """Beam's threads that die with a job are part of its log, not of ours."""
     logging.getLogger("apache_beam").error("%s", failure.exc_value)

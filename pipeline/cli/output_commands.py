@@ -12,6 +12,7 @@ from artifactnet.pipeline.cli.options import AsJson, Overwrite, set_up_logging
 from artifactnet.pipeline.evidence.request import ReportRequest
 from artifactnet.pipeline.options import takes
 from artifactnet.pipeline.review.request import ReviewRequest
+from artifactnet.transforms.elements.verdicts import VERDICTS
 
 RUN_HELP = "Output of an audit, or OUTPUT/runs/RUN.json for its state after that run."
 
@@ -172,7 +173,7 @@ def list_(
     context: typer.Context,
     output: Annotated[str, typer.Argument(help="Output of an audit.")],
     verdict: Annotated[
-        list[str] | None, typer.Option(help="Only ai, uncertain or real. Repeat.")
+        list[str] | None, typer.Option(help="Only ai, partial, uncertain or real. Repeat.")
     ] = None,
     where: Annotated[
         str, typer.Option(help="SQL on the columns of tracks/: \"label = 'X' AND p_ai > .9\".")
@@ -193,9 +194,9 @@ def list_(
 
     if as_csv + as_json + as_m3u > 1:
         raise ValueError("--csv, --json and --m3u exclude each other")
-    wrong = set(verdict or ()) - {"ai", "uncertain", "real"}
+    wrong = set(verdict or ()) - set(VERDICTS)
     if wrong:
-        raise ValueError(f"--verdict {sorted(wrong)[0]}: use ai, uncertain or real")
+        raise ValueError(f"--verdict {sorted(wrong)[0]}: use one of {', '.join(VERDICTS)}")
     form = Form.CSV if as_csv else Form.JSON if as_json else Form.M3U if as_m3u else Form.TABLE
     most = (MOST_ROWS if form is Form.TABLE else 0) if limit is None else limit
     list_tracks(absolute(output), Choice(tuple(verdict or ()), where, sort, most), form)

@@ -71,7 +71,7 @@ def _scores(path: str, own_id: str, most: int | None = None) -> Scores:
         data = ds.dataset(path, format="parquet")
         names = [
             n
-            for n in ("track_id", "run_id", "model_id", "segments", "reason")
+            for n in ("track_id", "run_id", "model_id", "segments", "segments_apart", "reason")
             if n in data.schema.names
         ]
         table = data.to_table(["label", "p_ai", *names])
@@ -111,7 +111,8 @@ def _scores(path: str, own_id: str, most: int | None = None) -> Scores:
     if not (label == "real").any():
         raise ValueError(f"{path}: no track has the label 'real'; real tracks set the threshold")
     real = label == "real"
-    segments = np.array([row.get("segments") or SHORT_SEGMENTS for row in rows])
+    apart = (row.get("segments_apart") or row.get("segments") or SHORT_SEGMENTS for row in rows)
+    segments = np.array(list(apart))
     is_short = segments < SHORT_SEGMENTS
     short = real & is_short
     if short.any() and (real & ~short).any():

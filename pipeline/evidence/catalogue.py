@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 
 from artifactnet.models.config import SHORT_SEGMENTS, ArtifactNetConfig
 from artifactnet.pipeline.evaluation.intervals import FEWEST, auc_interval
-from artifactnet.pipeline.evidence.reference import Rate, Reference, rate
+from artifactnet.pipeline.evidence.reference import Rate, Reference, rate, segments_apart
 from artifactnet.pipeline.output.diff import Difference, compare
 from artifactnet.pipeline.output.latest import RECORD_ADDRESS, AuditTables
 from artifactnet.pipeline.output.layout import RECORD, output_files
@@ -137,7 +137,7 @@ def expected_false(tracks: pa.Table, reference: Reference, config: ArtifactNetCo
     """False accusations to expect if all tracks were human."""
     human = reference.tracks["label"].to_numpy(zero_copy_only=False) == "real"
     short_known = reference.tracks["segments"].to_numpy() < SHORT_SEGMENTS
-    short = np.array(tracks["segments"].to_pylist()) < SHORT_SEGMENTS
+    short = segments_apart(tracks) < SHORT_SEGMENTS
     called = reference.called_ai(config)
     seen = most = 0.0
     tracks_known = 0

@@ -16,7 +16,7 @@ from artifactnet.models.config import SHORT_SEGMENTS, ArtifactNetConfig
 from artifactnet.pipeline.audit.prepare import detector_options
 from artifactnet.pipeline.evaluation.intervals import FEWEST, Counted, counted_by_source
 from artifactnet.pipeline.evaluation.prevalence import Prevalence, Stratum, prevalence
-from artifactnet.pipeline.evidence.reference import Reference, load_reference
+from artifactnet.pipeline.evidence.reference import Reference, load_reference, segments_apart
 from artifactnet.pipeline.output.latest import read_audit
 from artifactnet.pipeline.output.layout import RECORD
 from artifactnet.transforms.detector.detector import detector_of
@@ -114,7 +114,7 @@ def estimate(output: str, weights: Path | None, access: S3Access) -> Estimate:
             "name those with --weights"
         )
     called = np.array([verdict == "ai" for verdict in tracks["verdict"].to_pylist()], bool)
-    strata = strata_of(tracks["segments"].to_numpy(), called, reference, detector.config)
+    strata = strata_of(segments_apart(tracks), called, reference, detector.config)
     record = read_json(f"{output.rstrip('/')}/{RECORD}")
     return Estimate(
         tracks=len(tracks),

@@ -59,6 +59,12 @@ def rate(seen: int, tracks: int, confidence: float = CONFIDENCE) -> Rate:
     return Rate(seen, tracks, *exact_bounds(seen, tracks, 2 * (1 - confidence)))
 
 
+def segments_apart(tracks: pa.Table) -> NDArray[np.int64]:
+    """Segments of each track of an audit that don't overlap; all of them by earlier versions."""
+    apart = pc.coalesce(tracks["segments_apart"], tracks["segments"])
+    return apart.to_numpy().astype(np.int64)
+
+
 @dataclass(frozen=True, eq=False)
 class Reference:
     """Scores of known music.

@@ -14,7 +14,6 @@ from typing import Any, NamedTuple
 import jinja2
 import soxr
 
-from artifactnet.models.config import SHORT_SEGMENTS
 from artifactnet.pipeline.evidence import plots
 from artifactnet.pipeline.evidence.catalogue import CatalogueFacts
 from artifactnet.pipeline.evidence.reference import Reference
@@ -120,7 +119,7 @@ def track_page(
         provenance.append(("model of this page", found.model_id))
     provenance += [(name, value) for name, value in versions.items()]
     what = f"this track, {found.p_ai:.2f}"
-    short = len(found.windows) < SHORT_SEGMENTS
+    short = found.is_short
     return (
         _environment()
         .get_template("track.html.j2")

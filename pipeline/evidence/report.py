@@ -37,6 +37,7 @@ from artifactnet.pipeline.output.latest import read_audit
 from artifactnet.pipeline.output.listing import Choice, chosen_of
 from artifactnet.pipeline.output.run_record import versions
 from artifactnet.transforms.detector.detector import DetectorOptions, detector_of
+from artifactnet.transforms.elements.verdicts import AI, PARTIAL
 from artifactnet.transforms.storage.files import absolute
 from artifactnet.transforms.storage.object_store import s3_access
 
@@ -111,7 +112,7 @@ def _chosen(request: ReportRequest, tracks: pa.Table) -> list[dict[str, Any]]:
     if not (request.flagged or request.top):
         return []
     most = 0 if request.flagged else request.top
-    return chosen_of(tracks, Choice(("ai",), limit=most))[0]
+    return chosen_of(tracks, Choice((AI, PARTIAL), limit=most))[0]
 
 
 def make_report(request: ReportRequest) -> Report:

@@ -22,7 +22,7 @@ from artifactnet.pipeline.evidence.explanations import Explanation, explanations
 from artifactnet.pipeline.evidence.occlusion import BandLogit, occlusion
 from artifactnet.pipeline.evidence.reference import Rate, Reference
 from artifactnet.pipeline.evidence.robustness import variants
-from artifactnet.transforms.audio.windows import DecodedAudio
+from artifactnet.transforms.audio.windows import DecodedAudio, windows_apart
 from artifactnet.transforms.decode import DecodeOptions, decode_row
 from artifactnet.transforms.detector.chain import chain_of
 from artifactnet.transforms.detector.detector import Detector
@@ -145,6 +145,12 @@ class TrackEvidence:
         return self.window_seconds * len(self.windows) >= 0.97 * float(self.facts["duration"])
 
     @property
+    def is_short(self) -> bool:
+        """Whether it counts as a short clip, by the windows that don't overlap."""
+        starts = [window.start for window in self.windows]
+        return windows_apart(starts, self.window_seconds) < SHORT_SEGMENTS
+
+    @property
     def claim(self) -> str:
         """The claim in one sentence, with its rate of error."""
         if self.human is None:
@@ -155,7 +161,7 @@ class TrackEvidence:
         if not self.human.enough:
             return f"Score {self.p_ai:.2f}. Too few human recordings of this length were tested."
         most = math.ceil(PER * self.human.upper)
-        kind = "short clips" if len(self.windows) < SHORT_SEGMENTS else "whole songs"
+        kind = "short clips" if self.is_short else "whole songs"
         return (
             f"Score {self.p_ai:.2f} of 1. Of {PER:,} human recordings like those we tested, at "
             f"most {most} score this high ({self.human.seen} of {self.human.tracks} did, {kind} "
@@ -267,7 +273,7 @@ def track_evidence(
     if str(facts.get("codec", "")).startswith(LOSSLESS):
         bit_rate = math.inf
     sound = {**audio.facts._asdict(), "bit_rate": bit_rate, "p_voice": _mean(scores.p_voice)}
-    short = len(audio.starts) < SHORT_SEGMENTS
+    short = windows_apart(audio.starts, config.segment_seconds) < SHORT_SEGMENTS
     found = TrackEvidence(
         track_id=facts["track_id"],
         uri=facts["uri"],

@@ -30,6 +30,7 @@ from artifactnet.pipeline.output.layout import (
     new_run_id,
     pending_swaps,
 )
+from artifactnet.pipeline.output.lease import refuse_held
 from artifactnet.transforms.count_rows import checksum_lines
 from artifactnet.transforms.storage.files import (
     concat_tables,
@@ -133,6 +134,7 @@ def compact(output: str, rows_per_file: int = ROWS_PER_FILE) -> Compacted:
     if not check_output(output).holds_audit:
         raise ValueError(f"{output}: no audit is there")
     with sole_writer(output):
+        refuse_held(output)
         finish_swaps(output)
         files = check_output(output)
         state = read_state(output)

@@ -24,6 +24,9 @@ from artifactnet.transforms.elements.row_key import MANIFEST_STAGE
 from artifactnet.transforms.storage.files import concat_tables, open_table
 from artifactnet.transforms.write_shards import TABLES
 
+MARK = ".artifactnet-export"
+"""In a folder that an export made and that another one may replace."""
+
 
 class ExportForm(Enum):
     """What to write."""
@@ -72,6 +75,10 @@ def _quoted(text: str) -> str:
     return "'" + text.replace("'", "''") + "'"
 
 
+def _name(column: str) -> str:
+    return '"' + column.replace('"', '""') + '"'
+
+
 def _copies(
     database: duckdb.DuckDBPyConnection, folder: Path, form: ExportForm, partition: tuple[str, ...]
 ) -> Iterator[str]:
@@ -83,16 +90,49 @@ def _copies(
     for name in TABLES:
         columns = database.execute(f"DESCRIBE {name}").fetchall()
         chosen = ", ".join(
-            f'to_json("{column}") AS "{column}"'
+            f"to_json({_name(column)}) AS {_name(column)}"
             if form is ExportForm.CSV and ("[]" in kind or kind.startswith("STRUCT"))
-            else f'"{column}"'
+            else _name(column)
             for column, kind, *_ in columns
         )
         split = [one for one in partition if any(one == column for column, *_ in columns)]
         target = folder / (name if split else f"{name}.{suffix}")
-        by = ", ".join(f'"{one}"' for one in split)
+        by = ", ".join(map(_name, split))
         more = f", PARTITION_BY ({by}), FILE_EXTENSION '{suffix}'" if split else ""
         yield f"COPY (SELECT {chosen} FROM {name}) TO {_quoted(str(target))} ({options}{more})"  # noqa: S608
+
+
+def _check_target(output: str, target: Path, form: ExportForm, overwrite: bool) -> None:
+    """Refuse to write where something else lies than an earlier export of this form.
+
+    Raises:
+      ValueError: naming what lies there.
+    """
+    whole = target.resolve()
+    if "://" not in output:
+        audit = Path(output).resolve()
+        if whole == audit or audit in whole.parents or whole in audit.parents:
+            raise ValueError(
+                f"{target} is, holds or lies in the audit {output}; name another place"
+            )
+    if not target.exists() and not target.is_symlink():
+        return
+    if not overwrite:
+        raise ValueError(f"{target} is there already; replace it with --overwrite")
+    if form is ExportForm.DUCKDB:
+        ours = target.is_file() and _is_duckdb(target)
+    else:
+        ours = not target.is_symlink() and target.is_dir()
+        ours = ours and ((target / MARK).is_file() or not any(target.iterdir()))
+    if not ours:
+        raise ValueError(
+            f"{target} is no earlier export; remove it yourself, or name another place"
+        )
+
+
+def _is_duckdb(path: Path) -> bool:
+    with path.open("rb") as file:
+        return file.read(12)[8:] == b"DUCK"
 
 
 def export(
@@ -115,11 +155,13 @@ def export(
     Raises:
       ValueError: no audit is there, ``target`` is there already, or a column isn't.
     """
-    if target.exists() and not overwrite:
-        raise ValueError(f"{target} is there already; replace it with --overwrite")
     if form is ExportForm.DUCKDB and partition:
         raise ValueError("--partition splits the files of --csv and --jsonl; DuckDB's is one file")
-    target.parent.mkdir(parents=True, exist_ok=True)
+    _check_target(output, target, form, overwrite)
+    try:
+        target.parent.mkdir(parents=True, exist_ok=True)
+    except FileExistsError as error:
+        raise ValueError(f"{target.parent} is not a folder") from error
     with tempfile.TemporaryDirectory(prefix=".export-", dir=target.parent) as scratch:
         stored, made = Path(scratch) / "tables.duckdb", Path(scratch) / "made"
         with duckdb.connect(str(stored)) as database:
@@ -132,9 +174,10 @@ def export(
                 )
             if form is not ExportForm.DUCKDB:
                 made.mkdir()
+                (made / MARK).write_text("artifactnet export replaces this folder\n")
                 for statement in _copies(database, made, form, partition):
                     database.execute(statement)
-        if target.is_dir():
+        if target.is_dir() and not target.is_symlink():
             shutil.rmtree(target)
         (stored if form is ExportForm.DUCKDB else made).replace(target)
     return done

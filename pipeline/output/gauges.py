@@ -6,19 +6,20 @@ while a run is at work as after it. ``NAMES`` is what dashboards and alerts may 
 """
 
 import re
+import time
 from collections.abc import Iterator
-from datetime import datetime
+from dataclasses import asdict
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import NamedTuple
 
-from apache_beam.io.filesystems import FileSystems
 from prometheus_client import CollectorRegistry, Gauge, write_to_textfile
 
-from artifactnet.pipeline.output.finish import SUCCESS
 from artifactnet.pipeline.output.latest import OutputState, read_state
-from artifactnet.pipeline.output.layout import record_address
+from artifactnet.pipeline.output.layout import STAMP, output_files, record_address
+from artifactnet.pipeline.output.run_record import read_run_record
 from artifactnet.pipeline.output.status import COMPLETE, DEAD, RUNNING, UNRECORDED, RunStatus
-from artifactnet.transforms.storage.files import read_json
+from artifactnet.transforms.elements.verdicts import VERDICTS
 
 NAMES = {
     "artifactnet_run_state": "1 for the state of the run that was started last, else 0",
@@ -38,7 +39,6 @@ NAMES = {
 
 PERCENTILES = (10, 50, 90, 99)
 STATES = {COMPLETE: "complete", RUNNING: "running", DEAD: "dead", UNRECORDED: "unrecorded"}
-VERDICTS = ("ai", "uncertain", "real")
 WORKED = ("latest", "previous")
 
 
@@ -61,24 +61,36 @@ def samples(output: str, runs: list[RunStatus]) -> Iterator[Sample]:
     for state, label in STATES.items():
         yield Sample("artifactnet_run_state", {"state": label}, float(last.state == state))
     yield Sample("artifactnet_run_committed_rows", {}, last.tracks + last.errors)
-    if last.quiet_seconds is not None:
-        yield Sample("artifactnet_run_quiet_seconds", {}, last.quiet_seconds)
-    if FileSystems.exists(FileSystems.join(output, SUCCESS)):
-        finished = read_json(FileSystems.join(output, SUCCESS))["finished"]
-        moment = datetime.fromisoformat(finished).timestamp()
-        yield Sample("artifactnet_success_timestamp_seconds", {}, moment)
+    yield Sample("artifactnet_run_quiet_seconds", {}, _quiet_seconds(last))
     complete = [one.run_id for one in runs if one.state == COMPLETE]
-    records = (read_json(record_address(output, run)) for run in reversed(complete))
-    worked = (one for one in records if one["counts"]["tracks"] + one["counts"]["errors"])
+    records = (read_run_record(output, run) for run in reversed(complete))
+    worked = []
+    for number, record in enumerate(records):
+        if number == 0:
+            begun = datetime.fromisoformat(record.started).timestamp()
+            yield Sample("artifactnet_success_timestamp_seconds", {}, begun + record.seconds)
+        if record.counts.tracks + record.counts.errors:
+            worked.append(record)
+        if len(worked) == len(WORKED):
+            break
     for label, record in zip(WORKED, worked, strict=False):
-        counts = record["counts"]
+        counts = asdict(record.counts)
         for kind in ("tracks", "errors", "skipped"):
             yield Sample("artifactnet_run_rows", {"run": label, "result": kind}, counts[kind])
-        yield Sample("artifactnet_run_seconds", {"run": label}, record["seconds"])
-        rate = record["rates"]["tracks_per_second"]
+        yield Sample("artifactnet_run_seconds", {"run": label}, record.seconds)
+        rate = record.rates["tracks_per_second"]
         yield Sample("artifactnet_run_tracks_per_second", {"run": label}, rate)
-        yield from _of_run(read_state(record_address(output, record["run_id"])), label)
-    yield from _of_catalogue(read_state(output))
+        yield from _of_run(read_state(record_address(output, record.run_id)), label)
+    if output_files(output).holds_audit:
+        yield from _of_catalogue(read_state(output))
+
+
+def _quiet_seconds(run: RunStatus) -> float:
+    """Since a run last committed, or since it began where it has not."""
+    if run.quiet_seconds is not None:
+        return run.quiet_seconds
+    begun = datetime.strptime(run.run_id.partition("-")[0], STAMP).replace(tzinfo=UTC)
+    return max(0.0, time.time() - begun.timestamp())
 
 
 def _of_run(state: OutputState, label: str) -> Iterator[Sample]:
@@ -136,5 +148,7 @@ def write_gauges(output: str, runs: list[RunStatus], path: Path) -> None:
         if name not in gauges:
             gauges[name] = Gauge(name, NAMES[name], ["output", *labels], registry=registry)
         gauges[name].labels(output=where, **labels).set(value)
+    if path.is_dir():
+        raise ValueError(f"{path} is a folder; name a file")
     path.parent.mkdir(parents=True, exist_ok=True)
     write_to_textfile(str(path), registry)

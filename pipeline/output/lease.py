@@ -3,10 +3,11 @@
 Enters: an output and a run. Leaves: the run's lease on it, ``runs/lease.json``, or an error that
 names who holds it. The lock of ``sole_writer`` keeps processes of one machine apart and goes with
 the process that took it; a job on another engine outlives its launcher, and a bucket has no locks.
-So such a run takes a lease: an object that a store lets only one of two writers create. Every
-shard that the run commits is a sign of life, and of a run on this machine its process is, which
-takes the lease anew every minute. A run without one for as long as its lease says is taken for
-dead, and the next one may follow. The last step of the job gives the lease back.
+So every run takes a lease: a file that a store lets only one of two writers create. Every shard
+that the run commits is a sign of life, and of a run on this machine its process is, which takes
+the lease anew every minute. A run without one for as long as its lease says is taken for dead, and
+the next one may follow; one whose process is known to be gone at once. The last step of the job
+gives the lease back.
 """
 
 import json
@@ -29,6 +30,7 @@ from artifactnet.pipeline.output.layout import (
     table_files,
 )
 from artifactnet.transforms.storage.files import read_marked, remove_file, swap_bytes
+from artifactnet.transforms.write_shards import is_alive
 
 LEASE = "lease.json"
 RENEWED_SECONDS, RENEWED_MINUTES = 60.0, 5.0
@@ -44,12 +46,14 @@ class Lease:
       holder: machine and process that launched it.
       taken: when, seconds since 1970.
       minutes: without a sign of life, after which it ends.
+      process: whether the holder's process does the work, so that both end together.
     """
 
     run_id: str
     holder: str
     taken: float
     minutes: float
+    process: bool = False
 
 
 def lease_address(output: str) -> str:
@@ -59,8 +63,15 @@ def lease_address(output: str) -> str:
 
 def _parsed(content: bytes) -> Lease | None:
     try:
-        return Lease(**json.loads(content))
-    except (ValueError, TypeError):
+        found = json.loads(content)
+        return Lease(
+            str(found["run_id"]),
+            str(found["holder"]),
+            float(found["taken"]),
+            float(found["minutes"]),
+            bool(found.get("process", False)),
+        )
+    except (ValueError, TypeError, KeyError, AttributeError):
         return None  # half written, or nobody's
 
 
@@ -70,9 +81,17 @@ def expiry(output: str, lease: Lease) -> float:
     return max(lease.taken, *commits.values(), 0.0) + 60 * lease.minutes
 
 
+def _is_gone(lease: Lease) -> bool:
+    """Whether the process that does the work is known to be gone: asked on its own machine."""
+    machine, _, process = lease.holder.rpartition(":")
+    if not lease.process or machine != platform.node() or not process.isdigit():
+        return False
+    return os.name == "posix" and not is_alive(int(process))
+
+
 def _ended(output: str, lease: Lease) -> bool:
     recorded = FileSystems.exists(record_address(output, lease.run_id))
-    return recorded or expiry(output, lease) <= time.time()
+    return recorded or _is_gone(lease) or expiry(output, lease) <= time.time()
 
 
 def held_lease(output: str) -> Lease | None:
@@ -82,7 +101,7 @@ def held_lease(output: str) -> Lease | None:
     return lease if lease and not _ended(output, lease) else None
 
 
-def take_lease(output: str, run_id: str, minutes: float) -> None:
+def take_lease(output: str, run_id: str, minutes: float, process: bool = False) -> None:
     """Take the lease on an output for a run.
 
     Raises:
@@ -92,7 +111,8 @@ def take_lease(output: str, run_id: str, minutes: float) -> None:
     held = _parsed(found[0]) if found else None
     if held and held.run_id != run_id and not _ended(output, held):
         raise _refused(output, held)
-    lease = Lease(run_id, f"{platform.node()}:{os.getpid()}", round(time.time(), 3), minutes)
+    holder = f"{platform.node()}:{os.getpid()}"
+    lease = Lease(run_id, holder, round(time.time(), 3), minutes, process)
     content = (json.dumps(asdict(lease)) + "\n").encode()
     if not swap_bytes(lease_address(output), content, found[1] if found else ""):
         found = read_marked(lease_address(output))
@@ -106,6 +126,16 @@ def _refused(output: str, held: Lease) -> OutputError:
         f"{until:%Y-%m-%d %H:%M} UTC if it commits nothing more, or `artifactnet finish {output} "
         "--release` if you know that it is dead"
     )
+
+
+def refuse_held(output: str) -> None:
+    """Stop where a run holds the output.
+
+    Raises:
+      OutputError: one does.
+    """
+    if held := held_lease(output):
+        raise _refused(output, held)
 
 
 def release_lease(output: str, run_id: str) -> None:
@@ -123,13 +153,13 @@ def renewed_lease(output: str, run_id: str) -> Iterator[None]:
     Raises:
       OutputError: another run holds it.
     """
-    take_lease(output, run_id, RENEWED_MINUTES)
+    take_lease(output, run_id, RENEWED_MINUTES, process=True)
     done = threading.Event()
 
     def renew() -> None:
         while not done.wait(RENEWED_SECONDS):
             with suppress(Exception):  # a busy store; the next minute tries again
-                take_lease(output, run_id, RENEWED_MINUTES)
+                take_lease(output, run_id, RENEWED_MINUTES, process=True)
 
     renewer = threading.Thread(target=renew, daemon=True)
     renewer.start()

@@ -154,6 +154,8 @@ def count_rows(output: str, run_id: str) -> RunCounts:
     """Counts of a finished run."""
     rows = {table: rows_of_table(output, table, run_id) for table in TABLES}
     counted = read_json(counts_address(output, run_id))
+    if not isinstance(counted, dict) or not {"rows_in", "skipped"} <= set(counted):
+        raise ValueError(f"{counts_address(output, run_id)}: not what a run counted")
     return RunCounts(
         rows_in=counted["rows_in"],
         tracks=rows["tracks"],
@@ -174,7 +176,7 @@ def read_run_record(output: str, run_id: str) -> RunRecord:
     found = read_json(record_address(output, run_id))
     try:
         return RunRecord(**{**found, "counts": RunCounts(**found["counts"])})
-    except (KeyError, TypeError) as error:
+    except (KeyError, TypeError, AttributeError) as error:
         raise ValueError(f"{record_address(output, run_id)}: not an audit's record") from error
 
 

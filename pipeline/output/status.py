@@ -2,30 +2,31 @@
 
 Enters: an output folder. Leaves: of every run its state, how many shards and rows it has committed,
 and when it last wrote. A run whose record lies there is complete. Of the others one is running
-where a process of this machine holds the output's lock, or where it holds a lease that has not
-expired; any other one was killed, and the next audit goes on from what it left.
+while it holds a lease that has not expired; any other one was killed, and the next audit goes on
+from what it left. Only looks: nothing is locked or written.
 """
 
 import json
 import time
 from collections import Counter, defaultdict
 from dataclasses import asdict, dataclass
-from pathlib import Path
 
-from filelock import FileLock, Timeout
 from rich.table import Table
 
 from artifactnet.pipeline.audit.report import results_console
 from artifactnet.pipeline.output.finish import finish_runs
-from artifactnet.pipeline.output.folder import LOCK, check_output, sole_writer
+from artifactnet.pipeline.output.folder import check_output, sole_writer
 from artifactnet.pipeline.output.latest import RECORD_ADDRESS
 from artifactnet.pipeline.output.layout import START, TABLE_FILE, last_written, output_files
 from artifactnet.pipeline.output.lease import held_lease, release_lease
+from artifactnet.pipeline.output.run_record import read_run_record
 from artifactnet.transforms.storage.files import table_rows
 
 COMPLETE, RUNNING, DEAD, UNRECORDED = "complete", "running", "dead", "ended without a record"
 CONTINUED = "killed, continued"
 """Of a run that was killed and that a later one went on from."""
+SHARD_NAME = 12
+"""Characters of a shard's name; merged files have shorter ones."""
 ADVICE = {
     DEAD: "start the same audit again: it goes on from there",
     UNRECORDED: "its counts are there: `artifactnet finish OUTPUT` writes its record",
@@ -40,7 +41,7 @@ class RunStatus:
       run_id: of it.
       state: ``complete``, ``running``, ``dead``, ``killed, continued`` (a later run is complete) or
         ``ended without a record``.
-      shards: that it has committed and that are still files of their own.
+      shards: that it has committed.
       tracks: rows in them.
       errors: the same.
       quiet_seconds: since it last committed; ``None`` where its files were merged.
@@ -52,18 +53,6 @@ class RunStatus:
     tracks: int
     errors: int
     quiet_seconds: float | None
-
-
-def _locked(output: str) -> bool:
-    if "://" in output or not (Path(output) / LOCK).exists():
-        return False
-    lock = FileLock(Path(output) / LOCK, blocking=False)
-    try:
-        lock.acquire()
-    except Timeout:
-        return True
-    lock.release()
-    return False
 
 
 def run_statuses(output: str) -> list[RunStatus]:
@@ -91,16 +80,15 @@ def run_statuses(output: str) -> list[RunStatus]:
     for table in ("tracks", "errors"):
         for path in files.tables[table]:
             name = TABLE_FILE.search(path)
-            if not name:
-                continue
+            if not name or len(name["part"]) < SHARD_NAME:
+                continue  # merged: no run's any more
             rows[name["run"]][table] += table_rows(path)
             if table == "tracks":
                 shards[name["run"]] += 1
                 last[name["run"]] = max(last.get(name["run"], 0.0), changed.get(path, 0.0))
     runs = sorted(records | counts | started | set(rows))
-    busy = _locked(output)
     held = held_lease(output)
-    if not runs and not files.orphans and not busy:
+    if not runs and not files.orphans:
         raise ValueError(f"{output}: no audit is there")
     found = []
     for run in runs:
@@ -112,12 +100,14 @@ def run_statuses(output: str) -> list[RunStatus]:
         elif run in counts:
             state = UNRECORDED
         else:
-            alive = (busy and run == runs[-1]) or (held is not None and held.run_id == run)
+            alive = held is not None and held.run_id == run
             followed = any(later in records | counts for later in runs if later > run)
             state = RUNNING if alive else CONTINUED if followed else DEAD
-        found.append(
-            RunStatus(run, state, shards[run], rows[run]["tracks"], rows[run]["errors"], quiet)
-        )
+        counts_of_run = (shards[run], rows[run]["tracks"], rows[run]["errors"])
+        if state == COMPLETE:  # its files may have been merged
+            counted = read_run_record(output, run).counts
+            counts_of_run = (counted.shards, counted.tracks, counted.errors)
+        found.append(RunStatus(run, state, *counts_of_run, quiet))
     return found
 
 
@@ -165,6 +155,8 @@ def finish_and_print(output: str, release: bool) -> int:
     Raises:
       OutputError, RowsLostError: see :func:`finish_runs` of ``finish.py``.
     """
+    if not check_output(output).run_ids() and not held_lease(output):
+        raise ValueError(f"{output}: no audit is there")  # and none gets a lock
     with sole_writer(output):
         if release and (held := held_lease(output)):
             release_lease(output, held.run_id)

@@ -9,6 +9,7 @@ from pathlib import Path
 
 from artifactnet.pipeline import options
 from artifactnet.pipeline.options import argument, option
+from artifactnet.transforms.elements.verdicts import AI, PARTIAL, VERDICTS
 
 
 @dataclass(frozen=True)
@@ -29,7 +30,8 @@ class ReviewRequest:
     audit: str = argument(help="Output of an audit (path, gs://, s3://).")
     who: str = option(default="", help="Who reviews.  [default: the name of this account]")
     verdict: list[str] = option(
-        default=("ai",), help="Which verdicts are reviewed: ai, uncertain, real. Repeat."
+        default=(AI, PARTIAL),
+        help="Which verdicts are reviewed: ai, partial, uncertain, real. Repeat.",
     )
     import_: Path | None = option(
         "--import", default=None, help="CSV with track_id, decision, note, in place of a page."
@@ -45,8 +47,8 @@ class ReviewRequest:
         Raises:
           ValueError: no such verdict.
         """
-        if wrong := set(self.verdict) - {"ai", "uncertain", "real"}:
-            raise ValueError(f"--verdict {sorted(wrong)[0]}: use ai, uncertain or real")
+        if wrong := set(self.verdict) - set(VERDICTS):
+            raise ValueError(f"--verdict {sorted(wrong)[0]}: use one of {', '.join(VERDICTS)}")
 
     @property
     def reviewer(self) -> str:

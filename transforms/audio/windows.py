@@ -9,7 +9,7 @@ what a song costs, and every step is bounded in time, memory and length.
 
 import math
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from contextlib import closing
 from dataclasses import dataclass
 from typing import BinaryIO, NamedTuple, Protocol
@@ -44,6 +44,9 @@ COMPLETE_FRACTION = 0.9
 INTACT_FRACTION = 0.85
 """Of what lies before a window's end so much must decode; holes stay silent."""
 
+HALF_STEP = 0.5
+"""Of a window: least distance of two in a short track."""
+TOUCHING_SECONDS = 1e-3
 SPARE_FRACTION = 0.1
 """Share of a window that may stay uncovered."""
 
@@ -136,8 +139,9 @@ OpenReader = Callable[[BinaryIO, Callable[[], None]], AudioReader]
 def plan_windows(duration: float, window_seconds: float, segments: int | None) -> tuple[float, ...]:
     """Choose where windows start: evenly spaced, the first at 0, the last at the end.
 
-    A track too short for ``segments`` windows side by side gets as many as cover it, but for
-    ``SPARE_FRACTION`` of a window: encoders pad, and a few samples need no window.
+    A track too short for ``segments`` windows side by side gets windows that overlap by up to a
+    half: two views of the same second err less than one. Windows cover it but for
+    ``SPARE_FRACTION`` of one: encoders pad, and a few samples need no window.
 
     Args:
       duration: seconds of sound.
@@ -148,9 +152,20 @@ def plan_windows(duration: float, window_seconds: float, segments: int | None) -
       Starts in seconds, ascending; one start at 0 where the track is no longer than a window.
     """
     covering = max(1, math.ceil(duration / window_seconds - SPARE_FRACTION))
-    count = covering if segments is None else min(segments, covering)
+    half_steps = 1 + int(max(0.0, duration / window_seconds - 1) / HALF_STEP + SPARE_FRACTION)
+    count = covering if segments is None else min(segments, max(covering, half_steps))
     last = max(0.0, duration - window_seconds)
     return tuple(float(start) for start in np.linspace(0.0, last, count))
+
+
+def windows_apart(starts: Sequence[float], window_seconds: float) -> int:
+    """How many of the windows that start at ``starts``, ascending, don't overlap each other."""
+    count, free = 0, -math.inf
+    for start in starts:
+        if start >= free - TOUCHING_SECONDS:
+            count += 1
+            free = start + window_seconds
+    return count
 
 
 def check_limits(info: AudioInfo, limits: DecodeLimits) -> None:

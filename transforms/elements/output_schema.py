@@ -32,6 +32,13 @@ TRACK_FIELDS = (
     ),
     pa.field("codec_drift", pa.float64()),
     pa.field("segments", pa.int32(), nullable=False),
+    pa.field("segments_apart", pa.int32()),
+    pa.field(
+        "parts",
+        pa.list_(
+            pa.struct([("start", pa.float64()), ("end", pa.float64()), ("p_ai", pa.float64())])
+        ),
+    ),
     pa.field("threshold_real", pa.float64(), nullable=False),
     pa.field("threshold_ai", pa.float64(), nullable=False),
     pa.field("run_id", pa.string(), nullable=False),
@@ -155,6 +162,8 @@ def track_record(audited: AuditedTrack, names: dict[str, str], run: RunFacts) ->
         "codec_scores": [{"codec": c, "p_ai": score} for c, score in verdict.codec_scores],
         "codec_drift": verdict.codec_drift,
         "segments": len(audited.segments) // len(verdict.codec_scores),
+        "segments_apart": verdict.segments_apart,
+        "parts": [part._asdict() for part in verdict.parts],
         "threshold_real": run.threshold_real,
         "threshold_ai": verdict.threshold_ai,
         "run_id": run.run_id,

@@ -16,6 +16,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from artifactnet.models.forensic_channels import FORENSIC_CHANNELS
+from artifactnet.models.parts import Part
 from artifactnet.transforms.audio.sound_facts import SoundFacts
 from artifactnet.transforms.audio.windows import AudioInfo, DecodedAudio
 
@@ -286,7 +287,7 @@ class Verdict:
     """What is said of a track.
 
     Attributes:
-      verdict: ``ai``, ``real`` or ``uncertain``.
+      verdict: one of ``VERDICTS`` (``verdicts.py``).
       p_ai: P(AI) of the segments of the unprocessed audio, pooled (``models/pooling.py``).
       threshold_ai: score from which a track of as many segments is ``ai``.
       p_ai_spread: interquartile range of the same.
@@ -295,6 +296,8 @@ class Verdict:
         with a single codec.
       reason: why a track is ``uncertain`` whatever its score is: ``narrow band``, ``voice alone``;
         empty elsewhere.
+      segments_apart: how many segments don't overlap, on which the threshold hangs.
+      parts: of the track that look generated, where the detector finds any.
     """
 
     verdict: str
@@ -304,6 +307,8 @@ class Verdict:
     codec_scores: tuple[tuple[str, float], ...]
     codec_drift: float | None
     reason: str = ""
+    segments_apart: int = 0
+    parts: tuple[Part, ...] = ()
 
 
 @dataclass(frozen=True)

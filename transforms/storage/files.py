@@ -48,7 +48,11 @@ def read_json(address: str) -> Any:
       ValueError: it is no JSON.
     """
     with open_raw(address) as file:
-        return json.loads(file.read())
+        content = file.read()
+    try:
+        return json.loads(content)
+    except ValueError as error:
+        raise ValueError(f"{address} is damaged: no JSON") from error
 
 
 def write_bytes(address: str, content: bytes) -> None:

@@ -4,7 +4,7 @@ Enters: a corpus and tracks at full length, as far as they are there. Leaves: sh
 ``BANK/SECTION/*.npz`` of statistics float32 ``[crops, statistics]`` and one JSON row a crop, and
 with ``--audio`` the crops themselves beside them, ``*.audio.npy``, int16 ``[crops, samples]``.
 Sections: ``train`` crops at random places through random chains (``--round`` for further ones),
-``plain`` windows side by side, ``audit`` as many of long tracks as an audit takes, ``common`` the
+``plain`` windows side by side, ``audit`` the windows that an audit takes, ``common`` the
 same through the common channel, ``drift`` the same through MP3, AAC and Opus, of every fourth
 track. A run goes on where the last one stopped, and takes in tracks that have arrived since.
 
@@ -12,6 +12,7 @@ Run as ``python -m artifactnet.pipeline.training.statistics.bank SECTION --bank 
 """
 
 import json
+import math
 import time
 import warnings
 import zlib
@@ -33,14 +34,19 @@ from artifactnet.transforms.audio.codec_spec import parse_codec
 from artifactnet.transforms.audio.lossy_codec import PyAVBackend, codec_roundtrip
 from artifactnet.transforms.audio.pyav_reader import PyAVReader
 from artifactnet.transforms.audio.soundfile_reader import SoundfileReader
-from artifactnet.transforms.audio.windows import AudioReader, mono_window, plan_windows
+from artifactnet.transforms.audio.windows import (
+    SPARE_FRACTION,
+    AudioReader,
+    mono_window,
+    plan_windows,
+)
 from artifactnet.transforms.elements.errors import AuditError
 
 SECTIONS = ("train", "plain", "audit", "common", "drift")
 WINDOW_SECONDS = 4.0
 SHORTEST_SECONDS = 3.0
-AUDIT_WINDOWS, AUDIT_SECONDS = 7, 20.0
-"""As many as an audit takes, of tracks at least so long: what thresholds are set on."""
+AUDIT_WINDOWS = 7
+"""As many as an audit takes: what thresholds are set on."""
 CODECS = ("mp3:128k", "aac:128k", "opus:96k")
 SHARD_ROWS = 300
 AUDIO_SAMPLES = 3 * SAMPLE_RATE
@@ -108,13 +114,17 @@ def crops_of(item: Item, section: str, round_: int) -> Iterator[Row]:
         "seconds": info.duration,
         "round": round_,
     }
-    if info.duration < (AUDIT_SECONDS if section == "audit" else SHORTEST_SECONDS):
+    if info.duration < SHORTEST_SECONDS:
         raise AuditError(f"{info.duration:.1f} s")
     if section == "train":
         last = max(0.0, info.duration - WINDOW_SECONDS)
         starts = tuple(sorted((np.arange(count) + rng.random(count)) * last / count))
-    else:
+    elif section == "audit":
         starts = plan_windows(info.duration, WINDOW_SECONDS, count)
+    else:
+        side_by_side = max(1, math.ceil(info.duration / WINDOW_SECONDS - SPARE_FRACTION))
+        last = max(0.0, info.duration - WINDOW_SECONDS)
+        starts = tuple(np.linspace(0.0, last, min(count, side_by_side)))
     for start in starts:
         samples = reader.read(start, WINDOW_SECONDS)
         if len(samples) < SHORTEST_SECONDS * info.sample_rate or np.abs(samples).max() < 1e-4:
@@ -196,12 +206,6 @@ def main(
     ]
     if section == "drift":
         mine = [item for item in mine if zlib.crc32(b"drift" + item.track_id.encode()) % 4 == 0]
-    if section == "audit":
-        mine = [
-            item
-            for item in mine
-            if item.part != "corpus" and (item.commercial or item.label == "real")
-        ]
     if section == "common":
         mine = [item for item in mine if item.part != "debian"]
     mine = mine[: most or None]

@@ -22,7 +22,7 @@ from sklearn.metrics import roc_auc_score, roc_curve
 
 from artifactnet.models.pooling import LIMIT
 from artifactnet.models.statistics.forensic_statistics import FEATURE_NAMES
-from artifactnet.pipeline.training.statistics.bank import shards
+from artifactnet.pipeline.training.statistics.bank import WINDOW_SECONDS, shards
 from artifactnet.pipeline.training.statistics.heads import (
     BANDS,
     HeadConfig,
@@ -35,6 +35,7 @@ from artifactnet.pipeline.training.statistics.weights import (
     crop_weights,
     parsed_weighting,
 )
+from artifactnet.transforms.audio.windows import windows_apart
 
 SECTIONS = ("train", "plain", "audit", "common", "drift")
 FIRST_ONLY = r"^(?:degraded, )?[a-z0-9]+(?::\d+k)?@(44100|48000)$"
@@ -181,12 +182,15 @@ def by_track(logit: NDArray[np.float64], table: pd.DataFrame, tracks: pd.DataFra
     crops = crops[crops.logit.notna()]
     tracks = tracks.set_index("track_id")
     audited = crops.section == "audit"
-    long = set(crops.track_id[audited])
-    plain = crops[audited | ((crops.section == "plain") & ~crops.track_id.isin(long))]
+    known = set(crops.track_id[audited])
+    plain = crops[audited | ((crops.section == "plain") & ~crops.track_id.isin(known))]
     tracks["logit_plain"] = plain.groupby("track_id").logit.median()
     bounded = plain.assign(logit=plain.logit.clip(-LIMIT, LIMIT))
     tracks["logit_mean"] = bounded.groupby("track_id").logit.mean()
     tracks["windows"] = plain.groupby("track_id").logit.size()
+    tracks["apart"] = plain.groupby("track_id").start.apply(
+        lambda starts: windows_apart(sorted(starts), WINDOW_SECONDS)
+    )
     tracks["logit_common"] = crops[crops.section == "common"].groupby("track_id").logit.median()
     first = crops[crops.section == "train"].channel.str.extract(FIRST_ONLY)[0]
     for rate in ("44100", "48000"):
@@ -290,7 +294,7 @@ def mean_over_seeds(scored: list[pd.DataFrame]) -> pd.DataFrame:
             one.set_index("track_id")[column].reindex(merged.track_id).to_numpy() for one in scored
         ]
         merged[column] = np.mean(found, axis=0)
-    merged["segments"] = merged.windows
+    merged["segments"] = merged.apart
     merged["p_ai"] = 1 / (1 + np.exp(-merged.logit_mean))
     return merged[merged.p_ai.notna()]
 

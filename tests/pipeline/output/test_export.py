@@ -71,7 +71,38 @@ def test_partitions(output: str, tmp_path: Path) -> None:
 
 def test_where_no_audit_is(tmp_path: Path) -> None:
     with pytest.raises(ValueError, match="no audit is there"):
-        export(str(tmp_path), tmp_path / "csv", ExportForm.CSV)
+        export(str(tmp_path / "none"), tmp_path / "csv", ExportForm.CSV)
+
+
+def test_nothing_but_an_earlier_export_is_replaced(output: str, tmp_path: Path) -> None:
+    kept = tmp_path / "kept"
+    kept.mkdir()
+    (kept / "precious.txt").write_text("x")
+    before = sorted(Path(output).rglob("*"))
+    for target, form, said in (
+        (Path(output), ExportForm.DUCKDB, "is, holds or lies in the audit"),
+        (Path(output) / "tracks", ExportForm.CSV, "is, holds or lies in the audit"),
+        (tmp_path, ExportForm.CSV, "is, holds or lies in the audit"),
+        (kept, ExportForm.CSV, "is no earlier export"),
+        (kept, ExportForm.DUCKDB, "is no earlier export"),
+        (kept / "precious.txt", ExportForm.DUCKDB, "is no earlier export"),
+        (kept / "precious.txt" / "x", ExportForm.DUCKDB, "is not a folder"),
+    ):
+        with pytest.raises(ValueError, match=said):
+            export(output, target, form, overwrite=True)
+    assert sorted(Path(output).rglob("*")) == before
+    assert (kept / "precious.txt").read_text() == "x"
+    for _ in range(2):
+        export(output, tmp_path / "csv", ExportForm.CSV, overwrite=True)
+
+
+def test_a_column_with_quotes(wav, tmp_path: Path, free_weights: Path) -> None:
+    row = {"track_id": "a", "uri": str(wav("a.wav", 4.2)), 'it"s': "x"}
+    (tmp_path / "m.jsonl").write_text(json.dumps(row))
+    out = str(tmp_path / "out")
+    run_audit(AuditRequest(str(tmp_path / "m.jsonl"), out, model=free_weights, quiet=True))
+    export(out, tmp_path / "csv", ExportForm.CSV, ('it"s',))
+    assert len(list((tmp_path / "csv" / "tracks").iterdir())) == 1
 
 
 def test_bigquery_takes_the_statements() -> None:

@@ -7,6 +7,7 @@ import pytest
 from artifactnet.pipeline.audit.prepare import prepare
 from artifactnet.pipeline.audit.request import AuditRequest
 from artifactnet.pipeline.audit.run import AuditFailedError, execute, run_audit
+from artifactnet.pipeline.output.compact import compact
 from artifactnet.pipeline.output.finish import (
     SUCCESS,
     FinishRun,
@@ -14,6 +15,7 @@ from artifactnet.pipeline.output.finish import (
     RunStart,
     TooManyErrorsError,
     announce,
+    error_share,
 )
 from artifactnet.pipeline.output.folder import OutputError
 from artifactnet.pipeline.output.lease import take_lease
@@ -102,7 +104,7 @@ def test_a_job_that_loses_a_row_fails(
         return commit
 
     monkeypatch.setattr(WriteShardsDoFn, "_commit", lossy)
-    with pytest.raises(AuditFailedError, match="the job failed: the counts don't add up"):
+    with pytest.raises(AuditFailedError, match="the counts don't add up: 4 rows came in"):
         run_audit(request_of_four)
     assert not Path(request_of_four.output, SUCCESS).exists()
     assert not Path(request_of_four.output, "run.json").exists()
@@ -112,13 +114,63 @@ def test_a_job_that_nobody_waits_for_fails_by_its_errors(request_of_four: AuditR
     done = run_audit(request_of_four)
     output = request_of_four.output
     Path(output, SUCCESS).unlink()
-    finish = FinishRun(output, RunStart(done.run_id), most_errors=0.2)
+    finish = FinishRun(output, RunStart(done.run_id), most_errors=0.2, fails=True)
     with pytest.raises(TooManyErrorsError, match=r"25.0% of the rows are errors"):
         finish()
     assert not Path(output, SUCCESS).exists()
     assert read_run_record(output, done.run_id).counts == done.counts
     replace(finish, most_errors=0.3)()
     assert Path(output, SUCCESS).exists()
+
+
+def test_a_second_try_does_not_hide_the_errors(request_of_four: AuditRequest) -> None:
+    strict = replace(request_of_four, fail_on_errors=0.1)
+    for _ in range(2):
+        record = run_audit(strict)
+        assert error_share(strict.output, record.counts) == 0.25
+        assert not Path(strict.output, SUCCESS).exists()
+    run_audit(request_of_four)
+    assert Path(request_of_four.output, SUCCESS).exists()
+
+
+def test_finish_removes_what_an_overwriting_run_replaced(request_of_four: AuditRequest) -> None:
+    first = run_audit(request_of_four)
+    plan = prepare(replace(request_of_four, overwrite=True))
+    # It dies after its counts, before the record: the note is all that is left of its plan.
+    with pytest.MonkeyPatch.context() as patched:
+        patched.setattr(FinishRun, "__call__", lambda self: None)
+        execute(plan)
+    assert finish_and_print(plan.output, release=True) == 0
+    (status,) = run_statuses(plan.output)
+    assert (status.run_id, status.tracks) == (plan.run.run_id, 3)
+    assert not [p for p in Path(plan.output).rglob("*") if first.run_id in p.name]
+
+
+def test_notes_of_nobody(request_of_four: AuditRequest) -> None:
+    done = run_audit(request_of_four)
+    output = Path(request_of_four.output)
+    note = output / "runs" / f"{done.run_id}.start.json"
+    (output / "runs" / f"{done.run_id}.json").unlink()
+    for content in ("[]", '{"run_id": "other"}'):
+        note.write_text(content)
+        with pytest.raises(OutputError, match=r"start\.json is not a run's note; remove it"):
+            finish_and_print(str(output), release=False)
+    note.write_text("no json")
+    with pytest.raises(ValueError, match=r"start\.json is damaged: no JSON"):
+        finish_and_print(str(output), release=False)
+    note.write_text(json.dumps({"run_id": done.run_id, "of a newer version": 1}))
+    assert finish_and_print(str(output), release=False) == 0
+
+
+def test_a_held_output_is_left_alone(request_of_four: AuditRequest) -> None:
+    run_audit(request_of_four)
+    take_lease(request_of_four.output, "29991231T000000-aaaaaa", 60)  # of a job on an engine
+    orphan = Path(request_of_four.output, "segments", f"segments-29991231T000000-aaaaaa-{12 * 'a'}")
+    orphan.with_suffix(".parquet").write_bytes(b"in flight")
+    for command in (lambda: run_audit(request_of_four), lambda: compact(request_of_four.output)):
+        with pytest.raises(OutputError, match="is writing there"):
+            command()
+    assert orphan.with_suffix(".parquet").exists()
 
 
 def test_a_new_run_takes_the_mark_of_success_away(
@@ -141,8 +193,9 @@ def test_a_new_run_takes_the_mark_of_success_away(
 
 
 def test_nothing_to_finish(tmp_path: Path) -> None:
-    with pytest.raises(OutputError, match="no audit is there"):
+    with pytest.raises(ValueError, match="no audit is there"):
         finish_and_print(str(tmp_path), release=False)
+    assert not list(tmp_path.iterdir())
 
 
 @pytest.mark.engine

@@ -9,6 +9,7 @@ from prometheus_client.parser import text_string_to_metric_families
 
 from artifactnet.pipeline.audit.request import AuditRequest
 from artifactnet.pipeline.audit.run import run_audit
+from artifactnet.pipeline.output.finish import RunStart, announce
 from artifactnet.pipeline.output.gauges import NAMES, write_gauges
 from artifactnet.pipeline.output.status import run_statuses
 
@@ -53,6 +54,9 @@ def test_two_runs_as_gauges(wav, tmp_path: Path, free_weights: Path) -> None:
     assert found["artifactnet_errors",] == 1
     assert 0 <= found["artifactnet_run_p_ai", "percentile=50", "run=latest"] <= 1
     assert found["artifactnet_success_timestamp_seconds",] > 1.7e9
+    (tmp_path / "out" / "_SUCCESS").unlink()  # as every start does: when it was complete is known
+    write_gauges(output, run_statuses(output), file)
+    assert "artifactnet_success_timestamp_seconds{" in file.read_text()
     if shutil.which("promtool"):
         with file.open() as text:
             subprocess.run(["promtool", "check", "metrics"], stdin=text, check=True)
@@ -74,6 +78,14 @@ def test_an_output_that_holds_nothing_complete(
     (tmp_path / "out" / "_SUCCESS").unlink()
     runs = run_statuses(request.output)
     write_gauges(request.output, [replace(runs[-1], quiet_seconds=None)], tmp_path / "a.prom")
+    # A run that died before its first shard leaves its note alone.
+    nothing = tmp_path / "nothing"
+    announce(str(nothing), RunStart("20260101T000000-aaaaaa"))
+    (dead,) = run_statuses(str(nothing))
+    write_gauges(str(nothing), [dead], tmp_path / "b.prom")
+    of_dead = {(n, labels.get("state")): value for n, labels, value in values(tmp_path / "b.prom")}
+    assert of_dead["artifactnet_run_state", "dead"] == 1
+    assert of_dead["artifactnet_run_quiet_seconds", None] > 86_400
     found = {
         (name, labels.get("state")): value for name, labels, value in values(tmp_path / "a.prom")
     }

@@ -1,4 +1,6 @@
 import os
+import subprocess
+import sys
 import time
 from collections.abc import Iterator
 from pathlib import Path
@@ -87,8 +89,23 @@ def test_of_two_writers_one_is_told_that_it_lost(output: str) -> None:
         assert read_marked(address)[0] == b"three"  # type: ignore[index]
 
 
-def test_damaged_leases_bind_nobody(tmp_path: Path) -> None:
-    write_bytes(lease_address(str(tmp_path)), b'{"run_id": "20')
+def test_a_process_that_is_gone_holds_nothing(tmp_path: Path) -> None:
+    gone = subprocess.Popen([sys.executable, "-c", ""])
+    gone.wait()
+    take_lease(str(tmp_path), FIRST, 60, process=True)
+    assert held_lease(str(tmp_path)) is not None
+    text = Path(lease_address(str(tmp_path))).read_text()
+    write_bytes(
+        lease_address(str(tmp_path)), text.replace(str(os.getpid()), str(gone.pid)).encode()
+    )
+    assert held_lease(str(tmp_path)) is None
+    take_lease(str(tmp_path), SECOND, 60)
+
+
+@pytest.mark.parametrize("content", [b'{"run_id": "20', b"[]", b"{}", b'{"run_id":"r","holder":"h",'
+                                     b'"taken":"abc","minutes":60}'])  # fmt: skip
+def test_damaged_leases_bind_nobody(tmp_path: Path, content: bytes) -> None:
+    write_bytes(lease_address(str(tmp_path)), content)
     assert held_lease(str(tmp_path)) is None
     take_lease(str(tmp_path), FIRST, 60)
 

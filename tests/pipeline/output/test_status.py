@@ -5,7 +5,8 @@ import pytest
 
 from artifactnet.pipeline.audit.request import AuditRequest
 from artifactnet.pipeline.audit.run import run_audit
-from artifactnet.pipeline.output.folder import sole_writer
+from artifactnet.pipeline.output.compact import compact
+from artifactnet.pipeline.output.lease import release_lease, take_lease
 from artifactnet.pipeline.output.status import print_status, run_statuses
 
 
@@ -40,13 +41,28 @@ def test_a_run_without_its_record_runs_or_is_dead(
     assert run_statuses(str(output))[0].state == "ended without a record"
     for note in (output / "runs").glob("*.counts.json"):
         note.unlink()
-    with sole_writer(str(output)):
-        assert run_statuses(str(output))[0].state == "running"
+    take_lease(str(output), run.run_id, 60)
+    assert run_statuses(str(output))[0].state == "running"
+    release_lease(str(output), run.run_id)
     assert run_statuses(str(output))[0].state == "dead"
     assert print_status(str(output), as_json=True) == 1
     assert json.loads(capsys.readouterr().out)[0]["state"] == "dead"
     print_status(str(output), as_json=False)
     assert "start the same audit again" in capsys.readouterr().out
+
+
+def test_a_compacted_output_is_complete(output: Path) -> None:
+    before = [(one.run_id, one.tracks, one.errors) for one in run_statuses(str(output))]
+    compact(str(output))
+    after = run_statuses(str(output))
+    assert [one.state for one in after] == ["complete"]
+    assert [(one.run_id, one.tracks, one.errors) for one in after] == before
+
+
+def test_it_only_looks(output: Path) -> None:
+    (output / ".lock").unlink(missing_ok=True)
+    run_statuses(str(output))
+    assert not (output / ".lock").exists()
 
 
 def test_where_no_audit_is(tmp_path: Path) -> None:

@@ -10,6 +10,7 @@ from artifactnet.transforms.audio.windows import (
     deadline_check,
     mono_window,
     plan_windows,
+    windows_apart,
 )
 from artifactnet.transforms.elements.errors import DecodeLimitError, EmptyAudioError
 from tests.conftest import music
@@ -32,11 +33,22 @@ def test_windows_are_even_within_the_track_and_no_more_than_needed(
         assert segments == 1 or duration <= 4.4 + 1e-6
     if segments is None:
         assert np.all(np.diff(starts) <= 4.4 + 1e-6)
+    if len(starts) > 2:
+        assert np.all(np.diff(starts) >= 1.8)
+
+
+@pytest.mark.parametrize(
+    ("starts", "apart"),
+    [((), 0), ((0.0,), 1), ((0.0, 2.0, 4.0, 6.0), 2), ((0.0, 3.0, 6.0), 2), ((0.0, 4.0, 8.0), 3)],
+)
+def test_how_many_windows_do_not_overlap(starts: tuple[float, ...], apart: int) -> None:
+    assert windows_apart(starts, 4.0) == apart
 
 
 @pytest.mark.parametrize(
     ("duration", "segments", "count"),
-    [(180, 7, 7), (12, 7, 3), (12.3, 7, 3), (12.5, 7, 4), (4, 7, 1), (60, None, 15)],
+    [(180, 7, 7), (28, 7, 7), (12, 7, 5), (10, 7, 4), (10, 3, 3), (6, 7, 2), (4.3, 7, 1), (4, 7, 1),
+     (12, None, 3), (60, None, 15)],
 )  # fmt: skip
 def test_how_many_windows(duration: float, segments: int | None, count: int) -> None:
     assert len(plan_windows(duration, 4.0, segments)) == count
