@@ -7,7 +7,7 @@ outlives runs, renamed tracks and ``compact``; of several the latest counts, and
 
 import csv
 import secrets
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -18,7 +18,8 @@ from apache_beam.io.filesystems import FileSystems
 from artifactnet.transforms.storage.files import parquet_bytes, read_table, write_bytes
 
 FOLDER = "decisions"
-CHOICES = ("ai", "real", "unsure")
+LABELS = ("ai", "real")
+CHOICES = (*LABELS, "unsure")
 LONGEST_NOTE = 2000
 SCHEMA = pa.schema(
     [
@@ -114,6 +115,34 @@ def read_decisions(output: str) -> list[Decision]:
 def latest_decisions(output: str) -> dict[str, Decision]:
     """The latest decision on each content, by fingerprint."""
     return {one.fingerprint: one for one in read_decisions(output)}
+
+
+def labelled_rows(
+    rows: Iterable[Mapping[str, Any]], decisions: Mapping[str, Decision]
+) -> Iterator[dict[str, Any]]:
+    """Manifest rows of the tracks that people decided on, ``unsure`` ones left out.
+
+    Args:
+      rows: of ``tracks/``.
+      decisions: the latest on each content, by fingerprint.
+
+    Yields:
+      ``track_id``, ``uri``, ``label`` and whatever source and generator the track had; who decided,
+      when, and what the detector had said. One row a content.
+    """
+    seen = set()
+    for row in rows:
+        name = fingerprint(row)
+        decision = decisions.get(name)
+        if decision is None or decision.decision not in LABELS or name in seen:
+            continue
+        seen.add(name)
+        known = {key: row[key] for key in ("source", "generator", "bench_origin") if row.get(key)}
+        yield {
+            "track_id": row["track_id"], "uri": row["uri"], "label": decision.decision, **known,
+            "decided_by": decision.who, "decided_at": decision.at.isoformat(timespec="seconds"),
+            "decided_note": decision.note, "said": decision.verdict, "said_p_ai": decision.p_ai,
+        }  # fmt: skip
 
 
 def decisions_of_csv(

@@ -20,6 +20,7 @@ class ReviewRequest:
       audit: output of an audit; may be in a bucket.
       who: reviews.
       verdict: which verdicts are reviewed.
+      export: manifest of decided tracks to write, in place of a page.
       import_: CSV with decisions, in place of a page.
       port: of the page; 0 for any free one.
       weights: detector that made the audit; ``None`` for the shipped one.
@@ -35,6 +36,10 @@ class ReviewRequest:
     )
     import_: Path | None = option(
         "--import", default=None, help="CSV with track_id, decision, note, in place of a page."
+    )
+    export: Path | None = option(
+        default=None,
+        help="JSONL to write: a manifest of what was decided, for calibrate and train.",
     )
     port: int = option(default=0, min=0, max=65_535, help="Port of the page; 0 for any free one.")
     weights: Path | str | None = options.weights()

@@ -4,8 +4,10 @@ Enters: a ``ReviewRequest``. Leaves: decisions beside the audit.
 """
 
 import contextlib
+import json
 import secrets
 import socket
+from collections import Counter
 from collections.abc import Mapping
 from functools import lru_cache
 from typing import Any
@@ -13,13 +15,19 @@ from typing import Any
 from apache_beam.io.filesystems import FileSystems
 from apache_beam.options.pipeline_options import PipelineOptions
 
+from artifactnet.models.whole_file import whole_file
 from artifactnet.pipeline.audit.prepare import detector_options
 from artifactnet.pipeline.evidence.reference import load_reference
 from artifactnet.pipeline.evidence.render import list_page, missing_page, track_page
 from artifactnet.pipeline.evidence.track import UnheardTrackError, heard, track_evidence
 from artifactnet.pipeline.output.latest import read_audit
 from artifactnet.pipeline.output.run_record import versions
-from artifactnet.pipeline.review.decisions import append, decisions_of_csv, latest_decisions
+from artifactnet.pipeline.review.decisions import (
+    append,
+    decisions_of_csv,
+    labelled_rows,
+    latest_decisions,
+)
 from artifactnet.pipeline.review.queue import Asked, Queue
 from artifactnet.pipeline.review.request import ReviewRequest
 from artifactnet.pipeline.review.server import ReviewBar, review_app
@@ -47,6 +55,25 @@ def import_decisions(request: ReviewRequest) -> int:
         raise ValueError(f"{request.import_}: {error}") from error
     append(output, made)
     return len(made)
+
+
+def export_decisions(request: ReviewRequest) -> Counter[str]:
+    """Write the manifest ``request.export`` of what was decided; returns how many of each label.
+
+    Raises:
+      ValueError: the file is there already, or nothing was decided.
+    """
+    assert request.export is not None
+    output = absolute(request.audit)
+    if request.export.exists():
+        raise ValueError(f"{request.export} is there already; remove it, or name another file")
+    rows = read_audit(output).tracks.to_pylist()
+    labelled = list(labelled_rows(rows, latest_decisions(output)))
+    if not labelled:
+        raise ValueError(f"{request.audit}: nobody has decided ai or real on any of its tracks")
+    with whole_file(request.export) as partial:
+        partial.write_text("".join(json.dumps(row) + "\n" for row in labelled))
+    return Counter(row["label"] for row in labelled)
 
 
 def _pages(request: ReviewRequest):  # type: ignore[no-untyped-def]
@@ -116,12 +143,16 @@ def listening(port: int) -> socket.socket:
 
 
 def run_review(request: ReviewRequest) -> None:
-    """Import, or serve.
+    """Import, export, or serve.
 
     Raises:
-      ValueError: see ``import_decisions`` and ``serve``.
+      ValueError: see ``import_decisions``, ``export_decisions`` and ``serve``.
     """
     FileSystems.set_options(PipelineOptions(list(request.beam_options)))
+    if request.export:
+        made = export_decisions(request)
+        print(f"{request.export}: {made['ai']} tracks decided ai, {made['real']} real")
+        return
     if request.import_ is None:
         serve(request)
         return

@@ -2,14 +2,20 @@ from pathlib import Path
 
 import pytest
 
+from artifactnet.pipeline.audit.request import AuditRequest
+from artifactnet.pipeline.audit.run import run_audit
+from artifactnet.pipeline.output.latest import read_audit
 from artifactnet.pipeline.review.decisions import (
     append,
     decided,
     decisions_of_csv,
+    labelled_rows,
     latest_decisions,
     read_decisions,
 )
 from artifactnet.pipeline.review.queue import Queue
+from artifactnet.pipeline.review.request import ReviewRequest
+from artifactnet.pipeline.review.review import export_decisions
 
 
 def row(name: str, p_ai: float = 0.9, verdict: str = "ai", sha256: str | None = None) -> dict:
@@ -80,3 +86,36 @@ def test_a_spreadsheet() -> None:
 def test_what_a_spreadsheet_gets_wrong_is_named(lines: list[str], complaint: str) -> None:
     with pytest.raises(ValueError, match=complaint):
         decisions_of_csv(lines, [row("a")], "kim")
+
+
+def test_what_was_decided_is_a_labelled_manifest(tmp_path: Path) -> None:
+    output = str(tmp_path)
+    rows = [row(name) | {"uri": f"/{name}.wav", "source": "s"} for name in "abcd"]
+    rows.append(row("copy of a", sha256="hash of a") | {"uri": "/copy.wav"})
+    append(output, [decided(rows[0], "ai", "", "kim"), decided(rows[1], "real", "a friend", "lee")])
+    append(output, [decided(rows[0], "real", "", "lee"), decided(rows[2], "unsure", "", "lee")])
+    found = list(labelled_rows(rows, latest_decisions(output)))
+    assert [(one["track_id"], one["uri"], one["label"], one["decided_by"]) for one in found] == [
+        ("a", "/a.wav", "real", "lee"), ("b", "/b.wav", "real", "lee"),
+    ]  # fmt: skip
+    assert found[0]["source"] == "s"
+    assert found[1]["decided_note"] == "a friend"
+    assert (found[0]["said"], found[0]["said_p_ai"]) == ("ai", 0.9)
+
+
+def test_the_manifest_is_written_once(tmp_path: Path, wav, free_weights: Path) -> None:
+    wav("music/a.wav", 4.2)
+    out = str(tmp_path / "out")
+    run_audit(AuditRequest(str(tmp_path / "music"), out, model=free_weights, quiet=True))
+    request = ReviewRequest(out, export=tmp_path / "decided.jsonl")
+    with pytest.raises(ValueError, match="nobody has decided ai or real"):
+        export_decisions(request)
+    ((found),) = read_audit(out).tracks.to_pylist()
+    append(out, [decided(found, "real", "", "kim")])
+    assert export_decisions(request) == {"real": 1}
+    again = AuditRequest(str(request.export), str(tmp_path / "two"), model=free_weights, quiet=True)
+    run_audit(again)
+    (labelled,) = read_audit(again.output).tracks.to_pylist()
+    assert (labelled["label"], labelled["decided_by"]) == ("real", "kim")
+    with pytest.raises(ValueError, match="is there already"):
+        export_decisions(request)
