@@ -73,6 +73,11 @@ class ArtifactNetConfig:
     pooling: str = MEDIAN
     threshold_voice: float = 1.0
 
+    @property
+    def half_steps(self) -> bool:
+        """Whether windows of a short track may overlap: a head's errors are small and many."""
+        return bool(self.statistics)
+
     def threshold_ai_of(self, segments: int) -> float:
         """Score from which a track of so many segments that don't overlap is ``ai``."""
         if segments < SHORT_SEGMENTS:

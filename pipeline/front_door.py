@@ -182,8 +182,9 @@ class LoadedDetector:
         try:
             check_limits(reader.info, limits)
             return read_windows(
-                reader, config.sample_rate, config.segment_samples, segments, limits, lambda: None
-            ).audio
+                reader, config.sample_rate, config.segment_samples, segments, limits, lambda: None,
+                half_steps=config.half_steps,
+            ).audio  # fmt: skip
         except ValueError as error:
             return StageFailure("decode", type(error).__name__, str(error))
 

@@ -61,6 +61,7 @@ def decode_row(
                 window_samples=config.segment_samples,
                 segments=options.segments,
                 limits=options.limits,
+                half_steps=config.half_steps,
             )
     except DecoderStartError:
         raise  # every track would fail

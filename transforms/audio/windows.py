@@ -136,24 +136,30 @@ OpenReader = Callable[[BinaryIO, Callable[[], None]], AudioReader]
 """Opens a reader; the second argument is called now and then and raises past the deadline."""
 
 
-def plan_windows(duration: float, window_seconds: float, segments: int | None) -> tuple[float, ...]:
+def plan_windows(
+    duration: float, window_seconds: float, segments: int | None, half_steps: bool = False
+) -> tuple[float, ...]:
     """Choose where windows start: evenly spaced, the first at 0, the last at the end.
 
-    A track too short for ``segments`` windows side by side gets windows that overlap by up to a
-    half: two views of the same second err less than one. Windows cover it but for
-    ``SPARE_FRACTION`` of one: encoders pad, and a few samples need no window.
+    A track too short for ``segments`` windows side by side gets as many as cover it, but for
+    ``SPARE_FRACTION`` of a window: encoders pad, and a few samples need no window. With
+    ``half_steps`` it gets more, which overlap by up to a half: two views of a second err less
+    than one.
 
     Args:
       duration: seconds of sound.
       window_seconds: length of a window.
       segments: how many windows; ``None`` for as many as cover the track.
+      half_steps: whether the windows of a short track may overlap.
 
     Returns:
       Starts in seconds, ascending; one start at 0 where the track is no longer than a window.
     """
     covering = max(1, math.ceil(duration / window_seconds - SPARE_FRACTION))
-    half_steps = 1 + int(max(0.0, duration / window_seconds - 1) / HALF_STEP + SPARE_FRACTION)
-    count = covering if segments is None else min(segments, max(covering, half_steps))
+    count = covering if segments is None else min(segments, covering)
+    if half_steps and segments is not None:
+        steps = max(0.0, duration / window_seconds - 1) / HALF_STEP
+        count = min(segments, max(covering, 1 + int(steps + SPARE_FRACTION)))
     last = max(0.0, duration - window_seconds)
     return tuple(float(start) for start in np.linspace(0.0, last, count))
 
@@ -263,6 +269,7 @@ def decode_windows(
     readers: tuple[OpenReader, ...],
     room: NDArray[np.float32] | None = None,
     waited: Callable[[], float] = lambda: 0.0,
+    half_steps: bool = False,
 ) -> DecodedAudio:
     """Decode the windows of one track with the first reader that reads all, else the most.
 
@@ -275,6 +282,7 @@ def decode_windows(
       readers: tried in order.
       room: float32 ``[most windows, window_samples]`` to lay them into; memory of its own if none.
       waited: seconds that were spent on waiting for storage so far.
+      half_steps: whether the windows of a short track may overlap, see ``plan_windows``.
 
     Raises:
       AuditError: one of its subclasses, from the last reader tried.
@@ -298,6 +306,7 @@ def decode_windows(
                     limits,
                     check_deadline,
                     room if best is None else None,
+                    half_steps,
                 )
         except (DecodeLimitError, NonFiniteAudioError, SilentAudioError):
             if best is None:
@@ -349,6 +358,7 @@ def read_windows(
     limits: DecodeLimits,
     check_deadline: Callable[[], None],
     room: NDArray[np.float32] | None = None,
+    half_steps: bool = False,
 ) -> Read:
     """Windows out of an open reader; see ``decode_windows``.
 
@@ -361,7 +371,7 @@ def read_windows(
         raise TooShortError(f"{info.duration:.2f} s of sound; a segment needs {seconds:g} s")
     note = getattr(reader, "note", "")
     notes = [note] if note else []
-    planned = plan_windows(info.duration, seconds, segments)
+    planned = plan_windows(info.duration, seconds, segments, half_steps)
     most = min(limits.max_segments, len(room) if room is not None else limits.max_segments)
     if len(planned) > most:
         notes.append(f"{most} windows, not the {len(planned)} that cover the track")

@@ -12,7 +12,6 @@ Run as ``python -m artifactnet.pipeline.training.statistics.bank SECTION --bank 
 """
 
 import json
-import math
 import time
 import warnings
 import zlib
@@ -34,12 +33,7 @@ from artifactnet.transforms.audio.codec_spec import parse_codec
 from artifactnet.transforms.audio.lossy_codec import PyAVBackend, codec_roundtrip
 from artifactnet.transforms.audio.pyav_reader import PyAVReader
 from artifactnet.transforms.audio.soundfile_reader import SoundfileReader
-from artifactnet.transforms.audio.windows import (
-    SPARE_FRACTION,
-    AudioReader,
-    mono_window,
-    plan_windows,
-)
+from artifactnet.transforms.audio.windows import AudioReader, mono_window, plan_windows
 from artifactnet.transforms.elements.errors import AuditError
 
 SECTIONS = ("train", "plain", "audit", "common", "drift")
@@ -119,12 +113,8 @@ def crops_of(item: Item, section: str, round_: int) -> Iterator[Row]:
     if section == "train":
         last = max(0.0, info.duration - WINDOW_SECONDS)
         starts = tuple(sorted((np.arange(count) + rng.random(count)) * last / count))
-    elif section == "audit":
-        starts = plan_windows(info.duration, WINDOW_SECONDS, count)
     else:
-        side_by_side = max(1, math.ceil(info.duration / WINDOW_SECONDS - SPARE_FRACTION))
-        last = max(0.0, info.duration - WINDOW_SECONDS)
-        starts = tuple(np.linspace(0.0, last, min(count, side_by_side)))
+        starts = plan_windows(info.duration, WINDOW_SECONDS, count, section == "audit")
     for start in starts:
         samples = reader.read(start, WINDOW_SECONDS)
         if len(samples) < SHORTEST_SECONDS * info.sample_rate or np.abs(samples).max() < 1e-4:

@@ -101,7 +101,7 @@ def test_the_same_facts_are_tables(report: Path) -> None:
         return duckdb.sql(f"FROM '{report}/evidence/{name}.parquet'").fetchall()
 
     assert [row[0] for row in rows("tracks")] == [EVIL]
-    assert len(rows("windows")) == 5
+    assert len(rows("windows")) == 5  # 13 s at half steps
     assert len(rows("bands")) == 8
     assert len(rows("variants")) == 6
     assert len(rows("explanations")) == 10

@@ -16,11 +16,11 @@ from artifactnet.transforms.elements.errors import DecodeLimitError, EmptyAudioE
 from tests.conftest import music
 
 
-@given(duration=st.floats(0.01, 1e5), segments=st.none() | st.integers(1, 50))
+@given(st.floats(0.01, 1e5), st.none() | st.integers(1, 50), st.booleans())
 def test_windows_are_even_within_the_track_and_no_more_than_needed(
-    duration: float, segments: int | None
+    duration: float, segments: int | None, half_steps: bool
 ) -> None:
-    starts = plan_windows(duration, 4.0, segments)
+    starts = plan_windows(duration, 4.0, segments, half_steps)
     assert starts[0] == 0
     assert list(starts) == sorted(starts)
     assert starts[-1] <= max(0.0, duration - 4) + 1e-6
@@ -47,11 +47,19 @@ def test_how_many_windows_do_not_overlap(starts: tuple[float, ...], apart: int) 
 
 @pytest.mark.parametrize(
     ("duration", "segments", "count"),
-    [(180, 7, 7), (28, 7, 7), (12, 7, 5), (10, 7, 4), (10, 3, 3), (6, 7, 2), (4.3, 7, 1), (4, 7, 1),
-     (12, None, 3), (60, None, 15)],
+    [(180, 7, 7), (12, 7, 3), (12.3, 7, 3), (12.5, 7, 4), (4, 7, 1), (60, None, 15)],
 )  # fmt: skip
 def test_how_many_windows(duration: float, segments: int | None, count: int) -> None:
     assert len(plan_windows(duration, 4.0, segments)) == count
+
+
+@pytest.mark.parametrize(
+    ("duration", "segments", "count"),
+    [(180, 7, 7), (28, 7, 7), (12, 7, 5), (10, 7, 4), (10, 3, 3), (6, 7, 2), (4.3, 7, 1),
+     (12, None, 3)],
+)  # fmt: skip
+def test_how_many_windows_at_half_steps(duration: float, segments: int | None, count: int) -> None:
+    assert len(plan_windows(duration, 4.0, segments, half_steps=True)) == count
 
 
 def test_downmix_is_the_mean() -> None:

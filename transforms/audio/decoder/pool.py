@@ -324,6 +324,7 @@ class DecoderPool:
         window_samples: int,
         segments: int | None,
         limits: DecodeLimits,
+        half_steps: bool = False,
     ) -> DecodedAudio:
         """Decode the windows of one track, see ``windows.decode_windows``.
 
@@ -333,6 +334,7 @@ class DecoderPool:
           window_samples: samples a window.
           segments: windows a track, ``None`` for all.
           limits: bounds on the cost.
+          half_steps: whether the windows of a short track may overlap.
 
         Raises:
           AuditError: what is wrong with the file; ``DecoderCrashError`` where the decoder died.
@@ -346,6 +348,7 @@ class DecoderPool:
             "sample_rate": sample_rate,
             "window_samples": window_samples,
             "segments": segments,
+            "half_steps": half_steps,
             "limits": asdict(limits) | {"max_seconds": seconds},
         }
 

@@ -81,6 +81,7 @@ def _decode(job: dict[str, Any], file: BinaryIO, shared: NDArray[np.float32]) ->
         sample_rate=job["sample_rate"],
         window_samples=samples,
         segments=job["segments"],
+        half_steps=job["half_steps"],
         limits=DecodeLimits(**job["limits"]),
         readers=READERS,
         room=shared[: len(shared) // samples * samples].reshape(-1, samples),

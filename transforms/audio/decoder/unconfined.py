@@ -38,6 +38,7 @@ class UnconfinedDecoder:
         window_samples: int,
         segments: int | None,
         limits: DecodeLimits,
+        half_steps: bool = False,
     ) -> DecodedAudio:
         """Decode the windows of one track, see ``windows.decode_windows``.
 
@@ -51,6 +52,7 @@ class UnconfinedDecoder:
             segments=segments,
             limits=limits,
             readers=READERS,
+            half_steps=half_steps,
         )
 
     def reencode(
