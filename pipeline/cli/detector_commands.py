@@ -1,4 +1,4 @@
-"""Commands about a detector: score, model, bench, calibrate, train, onnx.
+"""Commands about a detector: score, model, bench, calibrate, train; and their networks as ONNX.
 
 Enters: arguments. Leaves: ``COMMANDS``, which ``artifactnet`` takes.
 """
@@ -11,7 +11,7 @@ import typer
 
 from artifactnet.pipeline.audit.request import ScoreRequest
 from artifactnet.pipeline.bench.request import BenchRequest
-from artifactnet.pipeline.cli.options import AsJson, Overwrite, set_up_logging
+from artifactnet.pipeline.cli.options import AsJson, set_up_logging
 from artifactnet.pipeline.evaluation.request import CalibrateRequest
 from artifactnet.pipeline.options import takes
 
@@ -108,16 +108,14 @@ def train(config: Annotated[Path, typer.Argument(help="TOML file.")]) -> None:
     print(f"{settings.output}: model id {train_detector(settings)}")
 
 
-def onnx(
-    file: Annotated[Path, typer.Argument(help="ONNX file to write.")],
-    weights: Weights = None,
-    overwrite: Overwrite = False,
-) -> None:
+def write_onnx(file: Path, weights: Path | None, overwrite: bool) -> None:
     """Write the networks as ONNX: batches of 4 s of audio at 44.1 kHz in, probabilities out.
 
     A head on forensic statistics can't be written; calibrate the networks alone before use.
+
+    Raises:
+      ValueError: the file can't be written.
     """
-    set_up_logging(False)
     from artifactnet.models.artifactnet import SHIPPED_WEIGHTS, load_detector
     from artifactnet.models.onnx_export import export_onnx
     from artifactnet.models.pooling import MEDIAN
@@ -144,4 +142,4 @@ def onnx(
         )
 
 
-COMMANDS = (score, model, bench, calibrate, train, onnx)
+COMMANDS = (score, model, bench, calibrate, train)

@@ -8,6 +8,7 @@ from typing import Annotated
 
 import typer
 
+from artifactnet.pipeline.cli.detector_commands import Weights, write_onnx
 from artifactnet.pipeline.cli.options import AsJson, Overwrite, set_up_logging
 from artifactnet.pipeline.evidence.request import ReportRequest
 from artifactnet.pipeline.options import takes
@@ -79,7 +80,7 @@ def estimate(
 
 def export(
     context: typer.Context,
-    output: Annotated[str, typer.Argument(help="Output of an audit.")],
+    output: Annotated[str, typer.Argument(help="Output of an audit; none with --onnx.")] = "",
     as_duckdb: Annotated[Path | None, typer.Option("--duckdb", help="DuckDB file.")] = None,
     as_csv: Annotated[Path | None, typer.Option("--csv", help="Folder for CSV files.")] = None,
     as_jsonl: Annotated[Path | None, typer.Option("--jsonl", help="Folder for JSON lines.")] = None,
@@ -89,10 +90,22 @@ def export(
     partition: Annotated[
         list[str] | None, typer.Option(help="Column to split CSV or JSON lines by. Repeat.")
     ] = None,
+    onnx: Annotated[
+        Path | None, typer.Option(help="ONNX file: the detector's networks, of no audit.")
+    ] = None,
+    weights: Weights = None,
     overwrite: Overwrite = False,
 ) -> None:
-    """Write the latest rows of an output as DuckDB, CSV or JSON lines, or SQL for BigQuery."""
+    """Write the latest rows of an output as DuckDB, CSV, JSON lines, SQL; or a detector as ONNX."""
     set_up_logging(False)
+    forms = (as_duckdb, as_csv, as_jsonl, bigquery)
+    if onnx:
+        if output or any(forms):
+            raise ValueError("--onnx writes a detector, not an audit: leave the others out")
+        write_onnx(onnx, weights, overwrite)
+        return
+    if not output:
+        raise ValueError("name the output of an audit, or --onnx FILE for a detector")
     _open_storage(context)
     from artifactnet.pipeline.output.export import ExportForm, bigquery_sql
     from artifactnet.pipeline.output.export import export as export_output

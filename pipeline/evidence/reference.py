@@ -59,6 +59,10 @@ def rate(seen: int, tracks: int, confidence: float = CONFIDENCE) -> Rate:
     return Rate(seen, tracks, *exact_bounds(seen, tracks, 2 * (1 - confidence)))
 
 
+PARTS_IN_HUMAN_SONGS = (0, 202)
+"""Human songs with a generated part, of those measured (``docs/experiments/2026-11-26.md``)."""
+
+
 def segments_apart(tracks: pa.Table) -> NDArray[np.int64]:
     """Segments of each track of an audit that don't overlap; all of them by earlier versions."""
     apart = pc.coalesce(tracks["segments_apart"], tracks["segments"])

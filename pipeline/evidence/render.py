@@ -16,7 +16,7 @@ import soxr
 
 from artifactnet.pipeline.evidence import plots
 from artifactnet.pipeline.evidence.catalogue import CatalogueFacts
-from artifactnet.pipeline.evidence.reference import Reference
+from artifactnet.pipeline.evidence.reference import PARTS_IN_HUMAN_SONGS, Reference, rate
 from artifactnet.pipeline.evidence.track import OCCLUDED, TrackEvidence, TrackSound
 from artifactnet.pipeline.evidence.words import GROUP_WORDS, band_words
 from artifactnet.transforms.audio.codec_spec import parse_codec, rate_for
@@ -125,6 +125,7 @@ def track_page(
         .get_template("track.html.j2")
         .render(
             found=found,
+            parts_rate=rate(*PARTS_IN_HUMAN_SONGS),
             contact=contact,
             review=review,
             flagged=reference.human_rate(found.threshold_ai, short) if reference else None,
