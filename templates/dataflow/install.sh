@@ -19,5 +19,3 @@ if [ "$flavour" = cpu ]; then
   uv pip install --quiet --python "$UV_PROJECT_ENVIRONMENT/bin/python" --no-deps \
     --index-url "${TORCH_CPU_INDEX:-https://download.pytorch.org/whl/cpu}" "torch==$version"
 fi
-# Headers and the packages' own tests are for those who build and change them.
-find "$UV_PROJECT_ENVIRONMENT"/lib/python3*/site-packages -type d \( -name tests -o -name include \) -prune -exec rm -rf {} +
