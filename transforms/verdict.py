@@ -62,12 +62,15 @@ def is_voice_alone(segments: Sequence[ScoredSegment], threshold: float) -> bool:
     return pooled(found, MEAN) >= threshold
 
 
-def parts_of(
-    segments: Sequence[ScoredSegment], config: ArtifactNetConfig, duration: float
-) -> Parts:
-    """Parts of a track that look generated; none by a detector for which no rule was set."""
-    own = sorted((one for one in segments if one.codec == UNPROCESSED), key=lambda one: one.start)
-    if not config.statistics or not own:
+def parts_of(own: Sequence[ScoredSegment], config: ArtifactNetConfig, duration: float) -> Parts:
+    """Parts of a track that look generated; none by a detector for which no rule was set.
+
+    Args:
+      own: segments of the unprocessed audio, in the order of the track.
+      config: of the detector.
+      duration: of the track in seconds.
+    """
+    if not config.statistics:
         return Parts((), None, 0)
     starts, scores = [one.start for one in own], [one.p_ai for one in own]
     return find_parts(starts, scores, config.segment_seconds, duration)
@@ -106,11 +109,11 @@ def decide(
     score = by_track[UNPROCESSED]
     low, high = np.percentile(by_codec[UNPROCESSED], [25, 75])
     others = [abs(other - score) for codec, other in by_track.items() if codec != UNPROCESSED]
-    starts = sorted(one.start for one in segments if one.codec == UNPROCESSED)
-    apart = windows_apart(starts, config.segment_seconds)
+    own = sorted((one for one in segments if one.codec == UNPROCESSED), key=lambda one: one.start)
+    apart = windows_apart([one.start for one in own], config.segment_seconds)
     threshold_ai = config.threshold_ai_of(apart)
     reason = ""
-    parts = parts_of(segments, config, duration)
+    parts = parts_of(own, config, duration)
     if is_narrow(segments):
         verdict, reason = "uncertain", NARROW
     elif (score >= threshold_ai or parts.found) and is_voice_alone(

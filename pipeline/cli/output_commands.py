@@ -13,7 +13,7 @@ from artifactnet.pipeline.cli.options import AsJson, Overwrite, set_up_logging
 from artifactnet.pipeline.evidence.request import ReportRequest
 from artifactnet.pipeline.options import takes
 from artifactnet.pipeline.review.request import ReviewRequest
-from artifactnet.transforms.elements.verdicts import VERDICTS
+from artifactnet.transforms.elements.verdicts import check_verdicts
 
 RUN_HELP = "Output of an audit, or OUTPUT/runs/RUN.json for its state after that run."
 
@@ -153,14 +153,15 @@ def status(
     """Say which runs of an output are complete, running or dead."""
     set_up_logging(False)
     _open_storage(context)
-    from artifactnet.pipeline.output.status import print_status, run_statuses
+    from artifactnet.pipeline.output.status import print_statuses, run_statuses
     from artifactnet.transforms.storage.files import absolute
 
+    runs = run_statuses(absolute(output))
     if metrics:
         from artifactnet.pipeline.output.gauges import write_gauges
 
-        write_gauges(absolute(output), run_statuses(absolute(output)), metrics)
-    raise typer.Exit(print_status(absolute(output), as_json))
+        write_gauges(absolute(output), runs, metrics)
+    raise typer.Exit(print_statuses(runs, as_json))
 
 
 def verify(
@@ -207,9 +208,7 @@ def list_(
 
     if as_csv + as_json + as_m3u > 1:
         raise ValueError("--csv, --json and --m3u exclude each other")
-    wrong = set(verdict or ()) - set(VERDICTS)
-    if wrong:
-        raise ValueError(f"--verdict {sorted(wrong)[0]}: use one of {', '.join(VERDICTS)}")
+    check_verdicts(verdict or ())
     form = Form.CSV if as_csv else Form.JSON if as_json else Form.M3U if as_m3u else Form.TABLE
     most = (MOST_ROWS if form is Form.TABLE else 0) if limit is None else limit
     list_tracks(absolute(output), Choice(tuple(verdict or ()), where, sort, most), form)

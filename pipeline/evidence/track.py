@@ -7,7 +7,7 @@ from the audit, the file or the detector has changed, and the page says so.
 """
 
 import math
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, NamedTuple
 
@@ -147,8 +147,7 @@ class TrackEvidence:
     @property
     def is_short(self) -> bool:
         """Whether it counts as a short clip, by the windows that don't overlap."""
-        starts = [window.start for window in self.windows]
-        return windows_apart(starts, self.window_seconds) < SHORT_SEGMENTS
+        return is_short_clip([window.start for window in self.windows], self.window_seconds)
 
     @property
     def claim(self) -> str:
@@ -188,6 +187,11 @@ class TrackSound(NamedTuple):
 
 class UnheardTrackError(ValueError):
     """The sound of a track can't be had any more."""
+
+
+def is_short_clip(starts: Sequence[float], window_seconds: float) -> bool:
+    """Whether too few of a track's windows don't overlap for the threshold of a whole song."""
+    return windows_apart(starts, window_seconds) < SHORT_SEGMENTS
 
 
 def window_scores(detector: Detector | OnnxDetector, windows: NDArray[np.float32]) -> SegmentScores:
@@ -273,7 +277,7 @@ def track_evidence(
     if str(facts.get("codec", "")).startswith(LOSSLESS):
         bit_rate = math.inf
     sound = {**audio.facts._asdict(), "bit_rate": bit_rate, "p_voice": _mean(scores.p_voice)}
-    short = windows_apart(audio.starts, config.segment_seconds) < SHORT_SEGMENTS
+    short = is_short_clip(audio.starts, config.segment_seconds)
     found = TrackEvidence(
         track_id=facts["track_id"],
         uri=facts["uri"],

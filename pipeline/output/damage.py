@@ -11,7 +11,7 @@ from pathlib import Path
 
 from apache_beam.io.filesystems import FileSystems
 
-from artifactnet.pipeline.output.layout import SUMS, TABLE_FILE, OutputFiles
+from artifactnet.pipeline.output.layout import SUMS, TABLE_FILE, OutputFiles, is_merged
 from artifactnet.transforms.count_rows import checksum_lines
 from artifactnet.transforms.storage.files import open_raw, table_rows, write_bytes
 from artifactnet.transforms.write_shards import TABLES
@@ -39,7 +39,7 @@ def _shard(path: str) -> tuple[str, str]:
     name = TABLE_FILE.search(path)
     assert name, "a listed table has a table's name"
     part = name["part"]
-    return name["run"], part if len(part) == 12 else "merged"
+    return name["run"], "merged" if is_merged(part) else part
 
 
 def damaged_files(files: OutputFiles) -> tuple[str, ...]:

@@ -20,7 +20,7 @@ from artifactnet.pipeline.output.folder import (
     check_output,
     complete_tables,
 )
-from artifactnet.pipeline.output.layout import OutputFiles, start_address
+from artifactnet.pipeline.output.layout import COUNTS, RECORDED, start_address
 from artifactnet.pipeline.output.lease import held_lease, release_lease
 from artifactnet.pipeline.output.run_record import (
     RunCounts,
@@ -175,13 +175,6 @@ def announce(output: str, start: RunStart) -> None:
     remove_file(FileSystems.join(output, SUCCESS))
 
 
-def counted_runs(files: OutputFiles) -> list[str]:
-    """Runs that came to their counts and have no record, the oldest first."""
-    names = {note.rpartition("/")[2] for note in files.notes}
-    counted = {one.removesuffix(".counts.json") for one in names if one.endswith(".counts.json")}
-    return sorted(run for run in counted if f"{run}.json" not in names)
-
-
 def finish_runs(output: str) -> Iterator[RunRecord]:
     """End every run of an output that came to its counts and has no record.
 
@@ -197,7 +190,7 @@ def finish_runs(output: str) -> Iterator[RunRecord]:
             f"{output}: run {held.run_id} of {held.holder} may still be at work; "
             "--release if you know that it is not"
         )
-    for run_id in counted_runs(files):
+    for run_id in sorted(files.noted_runs(COUNTS) - files.noted_runs(RECORDED)):
         yield FinishRun(output, _start_of(output, run_id))()
 
 

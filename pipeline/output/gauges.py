@@ -15,6 +15,7 @@ from typing import NamedTuple
 
 from prometheus_client import CollectorRegistry, Gauge, write_to_textfile
 
+from artifactnet.pipeline.audit.report import held_verdicts
 from artifactnet.pipeline.output.latest import OutputState, read_state
 from artifactnet.pipeline.output.layout import STAMP, output_files, record_address
 from artifactnet.pipeline.output.run_record import read_run_record
@@ -82,7 +83,10 @@ def samples(output: str, runs: list[RunStatus]) -> Iterator[Sample]:
         yield Sample("artifactnet_run_tracks_per_second", {"run": label}, rate)
         yield from _of_run(read_state(record_address(output, record.run_id)), label)
     if output_files(output).holds_audit:
-        yield from _of_catalogue(read_state(output))
+        held = held_verdicts(output)
+        for verdict in VERDICTS:
+            yield Sample("artifactnet_tracks", {"verdict": verdict}, held[verdict])
+        yield Sample("artifactnet_errors", {}, held["error"])
 
 
 def _quiet_seconds(run: RunStatus) -> float:
@@ -118,15 +122,6 @@ def _of_run(state: OutputState, label: str) -> Iterator[Sample]:
         yield Sample("artifactnet_run_errors", labels, count)
 
 
-def _of_catalogue(state: OutputState) -> Iterator[Sample]:
-    query = "SELECT verdict, count(*) FROM tracks GROUP BY ALL"
-    found = dict(state.database.execute(query).fetchall())
-    for verdict in VERDICTS:
-        yield Sample("artifactnet_tracks", {"verdict": verdict}, found.get(verdict, 0))
-    (errors,) = state.database.execute("SELECT count(*) FROM errors").fetchall()[0]
-    yield Sample("artifactnet_errors", {}, errors)
-
-
 def write_gauges(output: str, runs: list[RunStatus], path: Path) -> None:
     """Write every number about an output; the file appears whole.
 
@@ -141,6 +136,8 @@ def write_gauges(output: str, runs: list[RunStatus], path: Path) -> None:
     """
     if path.suffix != ".prom":
         raise ValueError(f"{path}: the textfile collector reads files that end in .prom")
+    if path.is_dir():
+        raise ValueError(f"{path} is a folder; name a file")
     registry = CollectorRegistry()
     gauges: dict[str, Gauge] = {}
     where = re.sub(r"//[^/@]*@", "//", output)
@@ -148,7 +145,5 @@ def write_gauges(output: str, runs: list[RunStatus], path: Path) -> None:
         if name not in gauges:
             gauges[name] = Gauge(name, NAMES[name], ["output", *labels], registry=registry)
         gauges[name].labels(output=where, **labels).set(value)
-    if path.is_dir():
-        raise ValueError(f"{path} is a folder; name a file")
     path.parent.mkdir(parents=True, exist_ok=True)
     write_to_textfile(str(path), registry)

@@ -37,13 +37,25 @@ SWAP = ".compact.json"
 SUMS = ".sha256"
 """Of the file that lists the checksums of a run's tables."""
 
+COUNTS = ".counts.json"
+"""Of the file into which the pipeline of a run writes what it counted."""
+
 START = ".start.json"
 """Of the note that a run leaves when it starts and that its record replaces."""
 
-RUN_NOTE = re.compile(rf"{RUN_ID}((\.counts|\.start)?\.json|{re.escape(SUMS)})")
+RECORDED = ".json"
+"""Of the record of a run."""
+
+SUFFIXES = (RECORDED, COUNTS, START, SUMS)
+RUN_NOTE = re.compile(rf"{RUN_ID}({'|'.join(map(re.escape, SUFFIXES))})")
 
 
 STAMP = "%Y%m%dT%H%M%S"
+
+
+def is_merged(part: str) -> bool:
+    """Whether a table's file is one into which ``compact`` merged shards: no run's any more."""
+    return len(part) < 12
 
 
 def new_run_id(earlier: Iterable[str] = ()) -> str:
@@ -72,12 +84,12 @@ def is_run_file(address: str) -> bool:
 
 def record_address(output: str, run_id: str) -> str:
     """Where the record of one run lies; ``run.json`` is a copy of the latest."""
-    return FileSystems.join(output, RUNS, f"{run_id}.json")
+    return FileSystems.join(output, RUNS, f"{run_id}{RECORDED}")
 
 
 def counts_address(output: str, run_id: str) -> str:
     """Where the pipeline of one run writes what it counted."""
-    return FileSystems.join(output, RUNS, f"{run_id}.counts.json")
+    return FileSystems.join(output, RUNS, f"{run_id}{COUNTS}")
 
 
 def start_address(output: str, run_id: str) -> str:
@@ -124,18 +136,23 @@ class OutputFiles:
     def runs(self) -> Counter:
         """Committed shards by run id; merged files are no run's."""
         names = (TABLE_FILE.search(path) for path in self.tables["tracks"])
-        return Counter(n["run"] for n in names if n and not len(n["part"]) < 12)
+        return Counter(n["run"] for n in names if n and not is_merged(n["part"]))
 
     def run_ids(self) -> set[str]:
         """Of every run that left anything."""
         names = (re.search(RUN_ID, path.rpartition("/")[2]) for path in self.all)
         return {name.group() for name in names if name}
 
+    def noted_runs(self, suffix: str) -> set[str]:
+        """Runs that left the note with this suffix, one of ``SUFFIXES``."""
+        note = re.compile(rf"(?P<run>{RUN_ID}){re.escape(suffix)}")
+        found = (note.fullmatch(path.rpartition("/")[2]) for path in self.notes)
+        return {one["run"] for one in found if one}
+
     def without_record(self) -> dict[str, int]:
         """Runs that were killed, and how many shards each had written."""
-        names = (note.rpartition("/")[2] for note in self.notes if not note.endswith(START))
-        # A job that was handed to a launcher leaves its counts when it is done, and no record.
-        ended = {name.removesuffix(".json").removesuffix(".counts") for name in names}
+        # A run that came to its counts is done, though its record may be missing.
+        ended = self.noted_runs(RECORDED) | self.noted_runs(COUNTS)
         return {run: shards for run, shards in sorted(self.runs().items()) if run not in ended}
 
 

@@ -16,8 +16,15 @@ from rich.table import Table
 from artifactnet.pipeline.audit.report import results_console
 from artifactnet.pipeline.output.finish import finish_runs
 from artifactnet.pipeline.output.folder import check_output, sole_writer
-from artifactnet.pipeline.output.latest import RECORD_ADDRESS
-from artifactnet.pipeline.output.layout import START, TABLE_FILE, last_written, output_files
+from artifactnet.pipeline.output.layout import (
+    COUNTS,
+    RECORDED,
+    START,
+    TABLE_FILE,
+    is_merged,
+    last_written,
+    output_files,
+)
 from artifactnet.pipeline.output.lease import held_lease, release_lease
 from artifactnet.pipeline.output.run_record import read_run_record
 from artifactnet.transforms.storage.files import table_rows
@@ -25,8 +32,6 @@ from artifactnet.transforms.storage.files import table_rows
 COMPLETE, RUNNING, DEAD, UNRECORDED = "complete", "running", "dead", "ended without a record"
 CONTINUED = "killed, continued"
 """Of a run that was killed and that a later one went on from."""
-SHARD_NAME = 12
-"""Characters of a shard's name; merged files have shorter ones."""
 ADVICE = {
     DEAD: "start the same audit again: it goes on from there",
     UNRECORDED: "its counts are there: `artifactnet finish OUTPUT` writes its record",
@@ -62,17 +67,7 @@ def run_statuses(output: str) -> list[RunStatus]:
       ValueError: no audit is there.
     """
     files = output_files(output)
-    records = {match["run"] for one in files.notes if (match := RECORD_ADDRESS.fullmatch(one))}
-    counts = {
-        name.removesuffix(".counts.json")
-        for name in (one.rpartition("/")[2] for one in files.notes)
-        if name.endswith(".counts.json")
-    }
-    started = {
-        name.removesuffix(START)
-        for name in (one.rpartition("/")[2] for one in files.notes)
-        if name.endswith(START)
-    }
+    records, counts, started = map(files.noted_runs, (RECORDED, COUNTS, START))
     shards: Counter[str] = Counter()
     rows: dict[str, Counter[str]] = defaultdict(Counter)
     last: dict[str, float] = {}
@@ -80,8 +75,8 @@ def run_statuses(output: str) -> list[RunStatus]:
     for table in ("tracks", "errors"):
         for path in files.tables[table]:
             name = TABLE_FILE.search(path)
-            if not name or len(name["part"]) < SHARD_NAME:
-                continue  # merged: no run's any more
+            if not name or is_merged(name["part"]):
+                continue
             rows[name["run"]][table] += table_rows(path)
             if table == "tracks":
                 shards[name["run"]] += 1
@@ -112,15 +107,20 @@ def run_statuses(output: str) -> list[RunStatus]:
 
 
 def print_status(output: str, as_json: bool) -> int:
-    """Print the runs of an output.
-
-    Returns:
-      Exit code: 1 where the latest run is dead.
+    """Print the runs of an output; see :func:`print_statuses`.
 
     Raises:
       ValueError: no audit is there.
     """
-    found = run_statuses(output)
+    return print_statuses(run_statuses(output), as_json)
+
+
+def print_statuses(found: list[RunStatus], as_json: bool) -> int:
+    """Print runs.
+
+    Returns:
+      Exit code: 1 where the latest run is dead.
+    """
     if as_json:
         print(json.dumps([asdict(one) for one in found]))
     else:

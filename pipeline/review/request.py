@@ -9,7 +9,7 @@ from pathlib import Path
 
 from artifactnet.pipeline import options
 from artifactnet.pipeline.options import argument, option
-from artifactnet.transforms.elements.verdicts import AI, PARTIAL, VERDICTS
+from artifactnet.transforms.elements.verdicts import AI, PARTIAL, check_verdicts
 
 
 @dataclass(frozen=True)
@@ -52,8 +52,7 @@ class ReviewRequest:
         Raises:
           ValueError: no such verdict.
         """
-        if wrong := set(self.verdict) - set(VERDICTS):
-            raise ValueError(f"--verdict {sorted(wrong)[0]}: use one of {', '.join(VERDICTS)}")
+        check_verdicts(self.verdict)
 
     @property
     def reviewer(self) -> str:
