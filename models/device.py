@@ -20,12 +20,26 @@ CPU_SEGMENTS = 4
 MAX_SEGMENTS = 128
 
 
+def repeat_on_cuda() -> None:
+    """Have CUDA score the same sound the same each time, in full float32.
+
+    cuDNN's search takes whatever algorithm was fastest this time, and TF32 keeps 10 bits of 23.
+    """
+    torch.backends.cudnn.benchmark = False
+    torch.backends.cudnn.deterministic = True
+    torch.backends.cudnn.allow_tf32 = False
+    torch.backends.cuda.matmul.allow_tf32 = False
+
+
 def pick_device(name: str = "auto") -> torch.device:
     """``auto`` is CUDA where it is present, else the CPU; other names are torch's.
+
+    CUDA is set to repeat itself, see ``repeat_on_cuda``.
 
     Raises:
       ValueError: the device is unknown or not there.
     """
+    repeat_on_cuda()
     if name == "auto":
         return torch.device("cuda" if torch.cuda.is_available() else "cpu")
     if name.partition(":")[0] not in DEVICES:

@@ -9,11 +9,11 @@ why there are none.
 import io
 from collections.abc import Iterator
 from dataclasses import dataclass, field
+from typing import Protocol
 
 import apache_beam as beam
 from apache_beam.metrics import Metrics
 
-from artifactnet.models.config import ArtifactNetConfig
 from artifactnet.transforms.audio.decoder.pool import DecoderStartError, decoder_pool
 from artifactnet.transforms.audio.source import open_audio
 from artifactnet.transforms.audio.windows import DecodeLimits
@@ -41,9 +41,28 @@ class DecodeOptions:
     access: S3Access = field(default_factory=S3Access)
 
 
+class WindowShape(Protocol):
+    """Of what a detector takes; a detector's configuration is one."""
+
+    @property
+    def sample_rate(self) -> int:
+        """Hz."""
+        ...
+
+    @property
+    def segment_samples(self) -> int:
+        """Of a window."""
+        ...
+
+    @property
+    def half_steps(self) -> bool:
+        """Whether windows of a short track may overlap."""
+        ...
+
+
 def decode_row(
     row: ManifestRow,
-    config: ArtifactNetConfig,
+    config: WindowShape,
     options: DecodeOptions,
     embedded: EmbeddedAudioReader,
 ) -> DecodedTrack:

@@ -10,6 +10,7 @@ import numpy as np
 import pyarrow.dataset as ds
 from numpy.typing import NDArray
 
+from artifactnet.pipeline.evaluation.labels import known_label
 from artifactnet.pipeline.evaluation.metrics import ScoredTracks
 
 COLUMNS = (
@@ -27,7 +28,7 @@ class BenchTracks:
       track_id: as in the manifest.
       uri: where the audio is.
       is_ai: bool, the label.
-      source: of the track, or its generator.
+      source: of a generated track its generator, else its source.
       bench_origin: split, ``(none)`` where the manifest has none.
       group: value of the column ``pair``, else ``track_id``.
       score: P(AI) of the unprocessed audio.
@@ -76,10 +77,8 @@ def read_bench_tracks(audit: str, label: str | None = None) -> tuple[BenchTracks
     table = ds.dataset(f"{audit}/tracks", format="parquet")
     has_pair = "pair" in table.schema.names
     rows = table.to_table([*COLUMNS, *(["pair"] if has_pair else [])]).to_pylist()
-    rows = [row | {"label": row["label"] or label} for row in rows]
-    labelled = sorted(
-        (row for row in rows if row["label"] in ("ai", "real")), key=lambda row: row["track_id"]
-    )
+    rows = [row | {"label": known_label(row["label"]) or label} for row in rows]
+    labelled = sorted((row for row in rows if row["label"]), key=lambda row: row["track_id"])
     if not labelled:
         raise ValueError("no track of the manifest has a label 'ai' or 'real' and was decoded")
 
@@ -88,11 +87,13 @@ def read_bench_tracks(audit: str, label: str | None = None) -> tuple[BenchTracks
             [next((str(row[n]) for n in names if row.get(n)), UNNAMED) for row in labelled]
         )
 
+    is_ai = np.array([row["label"] == "ai" for row in labelled])
     tracks = BenchTracks(
         track_id=texts("track_id"),
         uri=texts("uri"),
-        is_ai=np.array([row["label"] == "ai" for row in labelled]),
-        source=texts("source", "generator"),
+        is_ai=is_ai,
+        # Of a generated track the source is a page or a shop; what is measured is the maker.
+        source=np.where(is_ai, texts("generator", "source"), texts("source", "generator")),
         bench_origin=texts("bench_origin"),
         group=texts("pair", "track_id"),
         score=np.array([row["p_ai"] for row in labelled]),

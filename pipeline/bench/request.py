@@ -25,6 +25,9 @@ class BenchRequest:
       codecs: the unprocessed audio, then those that drift is measured over.
       weights: detector; ``None`` for the shipped one.
       model: ONNX file in its place.
+      detector: detectors to measure side by side, see ``pipeline/detectors/registry.py``; ``None``
+        for ours alone, by an audit.
+      window_seconds: of a window, where detectors are measured side by side.
       overwrite: replace an earlier run.
       unseen_folds: how many detectors to train, each without what it is evaluated on; 0 for none.
       only_fold: of these, the ones to train now; ``None`` for all.
@@ -39,6 +42,14 @@ class BenchRequest:
     codecs: tuple[CodecSpec, ...] = options.codecs(CODECS)
     weights: Path | str | None = options.weights()
     model: Path | str | None = options.model()
+    detector: list[str] | None = option(
+        default=None,
+        help="Measure these side by side (repeat it): artifactnet, artifactnet:FILE, onnx:FILE, "
+        "spectttra:PATH, clam:FOLDER, fakeprint:FILE, a plugin's name, package.module:factory.",
+    )
+    window_seconds: float = option(
+        default=4.0, min=1.0, max=30.0, help="With --detector: length of a window."
+    )
     overwrite: bool = option(default=False, help="Replace what is there.")
     unseen_folds: int = option(
         default=0,

@@ -11,11 +11,11 @@ from pathlib import Path
 import numpy as np
 
 from artifactnet.models.config import ArtifactNetConfig
-from artifactnet.pipeline.audit.catalogue import find_files
 from artifactnet.pipeline.audit.local_runner import usable_cores
 from artifactnet.pipeline.audit.request import AuditRequest
 from artifactnet.pipeline.audit.run import run_audit
 from artifactnet.pipeline.bench.audited import BenchTracks, read_bench_tracks
+from artifactnet.pipeline.bench.labelled_rows import check_labels, rows_by_id
 from artifactnet.pipeline.bench.plots import plot_drift, plot_reliability, plot_roc, plot_sources
 from artifactnet.pipeline.bench.published_layout import is_published_layout, read_published_layout
 from artifactnet.pipeline.bench.report import (
@@ -36,34 +36,11 @@ from artifactnet.pipeline.evaluation.metrics import expected_calibration_error, 
 from artifactnet.pipeline.output.folder import OutputError
 from artifactnet.pipeline.output.layout import output_files
 from artifactnet.transforms.decode import DecodeOptions, decode_row
-from artifactnet.transforms.elements.errors import ManifestRowError
-from artifactnet.transforms.elements.records import ManifestRow, RawRow, StageFailure
-from artifactnet.transforms.manifests.columns import ManifestLayout, manifest_row
-from artifactnet.transforms.manifests.formats import manifest_format, read_rows
+from artifactnet.transforms.elements.records import ManifestRow, StageFailure
 from artifactnet.transforms.manifests.parquet import EmbeddedAudioReader
 
 BASELINE_SEGMENTS = 3
 PLOTS = ("roc.png", "reliability.png", "sources.png", "drift.png")
-
-
-def check_labels(manifest: str) -> None:
-    """Fail before the work when a manifest has no label to measure by.
-
-    Raises:
-      ValueError: no row is labelled, naming the labels that were found.
-    """
-    found: set[str] = set()
-    for address in find_files(manifest):
-        if not manifest_format(address):
-            continue
-        for row in read_rows(address):
-            if isinstance(row, RawRow):
-                label = row.values.get("label")
-                if label in ("ai", "real"):
-                    return
-                found.add(str(label)[:40])
-    labels = ", ".join(sorted(found)[:5]) or "none"
-    raise ValueError(f"{manifest}: no row has the label 'ai' or 'real'; its labels: {labels}")
 
 
 def _command(request: BenchRequest) -> str:
@@ -83,21 +60,6 @@ def _features(row: ManifestRow, config: ArtifactNetConfig) -> BaselineFeatures |
     return baseline_features(decoded.windows, config.sample_rate, decoded.info)
 
 
-def _rows_by_id(catalogue: str) -> dict[str, ManifestRow]:
-    """Rows of the catalogue's manifests, so that audio inside them is found again."""
-    manifests = [address for address in find_files(catalogue) if manifest_format(address)]
-    rows: dict[str, ManifestRow] = {}
-    for address in manifests:
-        for raw in read_rows(address):
-            if isinstance(raw, RawRow):
-                try:
-                    row = manifest_row(raw, address, ManifestLayout())
-                except ManifestRowError:
-                    continue
-                rows.setdefault(row.track_id, row)
-    return rows
-
-
 def track_features(tracks: BenchTracks, catalogue: str) -> list[BaselineFeatures]:
     """What the baselines know of each track, decoded again.
 
@@ -105,7 +67,7 @@ def track_features(tracks: BenchTracks, catalogue: str) -> list[BaselineFeatures
       ValueError: some could not be.
     """
     config = ArtifactNetConfig()
-    rows = _rows_by_id(catalogue)
+    rows = rows_by_id(catalogue)
     wanted = [
         rows.get(str(name), ManifestRow(str(name), str(uri), catalogue, 1))
         for name, uri in zip(tracks.track_id, tracks.uri, strict=True)

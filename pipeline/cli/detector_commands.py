@@ -48,18 +48,33 @@ def model(weights: Weights = None, as_json: AsJson = False) -> None:
 
 @takes(BenchRequest)
 def bench(request: BenchRequest) -> None:
-    """Measure the detector, and three baselines, on a labelled catalogue."""
+    """Measure the detector and three baselines, or several detectors, on a labelled catalogue."""
     set_up_logging(False)
     if request.unseen_folds:
         _bench_unseen(request)
         return
     if request.only_fold or request.manifest.endswith(".toml"):
         raise ValueError("a training's TOML and --only-fold go with --unseen-folds N")
+    if request.detector:
+        _bench_side_by_side(request)
+        return
     from artifactnet.pipeline.bench.report import markdown
     from artifactnet.pipeline.bench.run_bench import run_bench
 
     print(markdown(run_bench(request)))
     print(f"Report and plots: {request.output}")
+
+
+def _bench_side_by_side(request: BenchRequest) -> None:
+    if request.weights or request.model:
+        raise ValueError("with --detector name ours as artifactnet:FILE or onnx:FILE")
+    if "://" in request.output:
+        raise ValueError(f"{request.output}: the report goes to a local folder")
+    from artifactnet.pipeline.bench.side_by_side import run_side_by_side
+    from artifactnet.pipeline.bench.side_by_side_report import markdown
+
+    print(markdown(run_side_by_side(request)))
+    print(f"Report and plot: {request.output}")
 
 
 def _bench_unseen(request: BenchRequest) -> None:

@@ -22,10 +22,11 @@ BEAM_FLAGS = {"allow_extra_args": True, "ignore_unknown_options": True}
 
 EXTRAS = {
     "onnx": ("onnx", "onnxruntime", "onnxscript"),
-    "training": ("librosa", "pydantic", "tensorboard"),
+    "training": ("tensorboard",),
     "report": ("jinja2", "matplotlib"),
     "review": ("starlette", "uvicorn"),
-    "bench": ("sklearn",),
+    "bench": ("sklearn", "librosa", "pydantic"),
+    "clam": ("transformers",),
     "gcp": ("google",),
     "aws": ("boto3", "botocore"),
     "dask": ("dask", "distributed"),

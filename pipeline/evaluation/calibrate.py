@@ -24,6 +24,7 @@ from artifactnet.models.onnx_export import with_thresholds
 from artifactnet.models.safetensors_io import model_id
 from artifactnet.pipeline.audit.request import AuditRequest
 from artifactnet.pipeline.audit.run import run_audit
+from artifactnet.pipeline.evaluation.labels import known_label
 from artifactnet.pipeline.evaluation.metrics import (
     Calibration,
     Claim,
@@ -103,7 +104,7 @@ def _scores(path: str, own_id: str, most: int | None = None) -> Scores:
         )
     if bad := sum(not _is_probability(row["p_ai"]) for row in rows):
         raise ValueError(f"{path}: {bad} of {len(rows)} rows have no p_ai between 0 and 1")
-    label = np.array([row["label"] for row in rows], object)
+    label = np.array([known_label(row["label"]) for row in rows], object)
     score = np.array([row["p_ai"] for row in rows], np.float64)
     # What is uncertain whatever its score is (a voice alone, a narrow band) is never called ai.
     spared = np.array([bool(row.get("reason")) for row in rows])

@@ -38,3 +38,12 @@ def test_a_single_segment_that_does_not_fit() -> None:
 
     with pytest.raises(torch.OutOfMemoryError):
         halving_on_oom(compute, torch.arange(4))
+
+
+def test_cuda_repeats_itself_in_full_float32() -> None:
+    torch.backends.cudnn.benchmark = torch.backends.cudnn.allow_tf32 = True
+    pick_device("cpu")
+    assert not torch.backends.cudnn.benchmark
+    assert torch.backends.cudnn.deterministic
+    assert not torch.backends.cudnn.allow_tf32
+    assert not torch.backends.cuda.matmul.allow_tf32

@@ -11,7 +11,7 @@ import hashlib
 from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -28,6 +28,8 @@ INPUT = "audio"
 SUFFIX = ".onnx"
 SEGMENTS_PER_BATCH = 4
 """Segments in one call on a CPU; a larger batch is no faster there."""
+CUDA = {"cudnn_conv_algo_search": "HEURISTIC", "use_tf32": "0"}
+"""So that scores repeat: by default each start times the algorithms of cuDNN, and takes another."""
 
 
 def is_onnx(path: Path | None) -> bool:
@@ -92,6 +94,41 @@ def _config(session: "onnxruntime.InferenceSession", path: Path) -> ArtifactNetC
     return config
 
 
+def open_session(
+    path: Path, device: str = "auto", threads: int = 0
+) -> "onnxruntime.InferenceSession":
+    """An ONNX file, ready to run.
+
+    Args:
+      path: of the file.
+      device: ``auto``, ``cpu`` or ``cuda``; CUDA needs the GPU build of onnxruntime.
+      threads: CPU threads; 0 leaves onnxruntime's own choice.
+
+    Raises:
+      WeightsError: no such file, or not ONNX.
+      ValueError: the device can't be used.
+    """
+    if not path.is_file():
+        raise WeightsError(f"{path}: no such model file")
+    import onnxruntime  # an extra: only those who bring an ONNX file need it
+
+    options = onnxruntime.SessionOptions()
+    options.intra_op_num_threads = threads
+    options.log_severity_level = 3
+    options.use_deterministic_compute = True
+    available = onnxruntime.get_available_providers()
+    providers: list[Any] = ["CPUExecutionProvider"]
+    if device != "cpu" and "CUDAExecutionProvider" in available:
+        providers.insert(0, ("CUDAExecutionProvider", CUDA))
+    elif device.startswith("cuda"):
+        raise ValueError(f"--device {device}: this onnxruntime has no CUDA; use auto or cpu")
+    try:
+        return onnxruntime.InferenceSession(str(path), options, providers)
+    except Exception as error:  # onnxruntime's own classes share no base
+        reason = str(error).splitlines()[0]
+        raise WeightsError(f"{path}: not a usable ONNX model ({reason})") from error
+
+
 class OnnxDetector:
     """A detector that is one function of the audio.
 
@@ -105,24 +142,7 @@ class OnnxDetector:
     """
 
     def __init__(self, path: Path, device: str = "auto", threads: int = 0) -> None:
-        if not path.is_file():
-            raise WeightsError(f"{path}: no such model file")
-        import onnxruntime  # an extra: only those who bring an ONNX file need it
-
-        options = onnxruntime.SessionOptions()
-        options.intra_op_num_threads = threads
-        options.log_severity_level = 3
-        available = onnxruntime.get_available_providers()
-        providers = ["CPUExecutionProvider"]
-        if device != "cpu" and "CUDAExecutionProvider" in available:
-            providers.insert(0, "CUDAExecutionProvider")
-        elif device.startswith("cuda"):
-            raise ValueError(f"--device {device}: this onnxruntime has no CUDA; use auto or cpu")
-        try:
-            self._session = onnxruntime.InferenceSession(str(path), options, providers)
-        except Exception as error:  # onnxruntime's own classes share no base
-            reason = str(error).splitlines()[0]
-            raise WeightsError(f"{path}: not a usable ONNX model ({reason})") from error
+        self._session = open_session(path, device, threads)
         self.config = _config(self._session, path)
         self.model_id = onnx_id(path)
         self.segments_per_batch = SEGMENTS_PER_BATCH

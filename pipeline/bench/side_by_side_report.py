@@ -1,0 +1,190 @@
+"""Detectors side by side, as Markdown for people, JSON for machines, and a plot.
+
+Enters: ``SideBySide``. Leaves: ``side_by_side.md``, ``side_by_side.json`` and ``side_by_side.png``.
+"""
+
+import json
+import math
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass
+from pathlib import Path
+
+import matplotlib as mpl
+import numpy as np
+from matplotlib.figure import Figure
+from numpy.typing import NDArray
+from sklearn.metrics import roc_curve
+
+from artifactnet.pipeline.bench.report import HEADINGS, plain_json, table
+from artifactnet.pipeline.evaluation.intervals import FEWEST
+from artifactnet.pipeline.evaluation.metrics import FIGURES, Metrics
+from artifactnet.pipeline.evaluation.paired import PairedDifference
+
+mpl.use("agg")
+NAME = "side_by_side"
+
+
+@dataclass(frozen=True)
+class DetectorResult:
+    """Figures of one detector on one split; see ``Metrics`` and ``ScoredBy``."""
+
+    split: str
+    detector: str
+    metrics: Metrics
+    drift_mean: float
+    drift_p95: float
+    seconds: float
+    peak_bytes: int
+    errors: int
+
+
+@dataclass(frozen=True)
+class Compared:
+    """One detector less another, on the same tracks.
+
+    Attributes:
+      first: name of the one.
+      second: name of the other.
+      auc: difference of their AUCs.
+      auc_p: its p-value, corrected for all comparisons of the report.
+      right: difference of their shares of right verdicts.
+      right_p: its p-value, corrected likewise.
+    """
+
+    first: str
+    second: str
+    auc: PairedDifference
+    auc_p: float
+    right: PairedDifference
+    right_p: float
+
+
+@dataclass(frozen=True)
+class SideBySide:
+    """Everything that is reported.
+
+    Attributes:
+      command: that makes this report again.
+      tracks: labelled.
+      shared: of them, scored by every detector: all figures are of these.
+      results: detector by detector, split by split.
+      compared: the first detector against each other one.
+      sources: rows of source, label, tracks, and the share called ``ai`` by each detector.
+      absent: ids of a published benchmark whose audio is not there.
+    """
+
+    command: str
+    tracks: int
+    shared: int
+    results: tuple[DetectorResult, ...]
+    compared: tuple[Compared, ...]
+    sources: tuple[tuple[str, ...], ...]
+    absent: tuple[str, ...]
+
+
+def _number(value: float, digits: int = 3) -> str:
+    return "" if math.isnan(value) else f"{value:.{digits}f}"
+
+
+def _difference(one: PairedDifference) -> str:
+    return f"{one.value:+.3f} [{one.low:+.3f}, {one.high:+.3f}]"
+
+
+def markdown(report: SideBySide) -> str:
+    """The report as people read it."""
+    names = list(dict.fromkeys(one.detector for one in report.results))
+    lines = [
+        "# Detectors side by side",
+        "",
+        f"Made by `{report.command}`.",
+        "",
+        f"{report.shared} of {report.tracks} labelled tracks were scored by every detector, and",
+        "all figures are of these: the same windows, through the same codecs, each detector at the",
+        "threshold that it comes with. In brackets 95 % intervals: exact for rates, by bootstrap",
+        f"for the rest, versions of a piece together; no figure below {FEWEST} tracks of a class.",
+        "",
+        *table(
+            ["split", "detector", "ai", "real", *HEADINGS.values()],
+            [
+                [
+                    one.split, one.detector, str(one.metrics.tracks_ai),
+                    str(one.metrics.tracks_real), *(one.metrics.shown(name) for name in FIGURES),
+                ]
+                for one in report.results
+            ],
+        ),
+        "",
+        *table(
+            ["detector", "drift mean", "drift p95", "s a track", "peak MB", "could not score"],
+            [
+                [
+                    one.detector, _number(one.drift_mean), _number(one.drift_p95),
+                    _number(one.seconds, 2), f"{one.peak_bytes / 1e6:.0f}" if one.peak_bytes else
+                    "", str(one.errors),
+                ]
+                for one in report.results[: len(names)]
+            ],
+        ),
+        "",
+    ]  # fmt: skip
+    if not report.compared and len(names) > 1:
+        lines += [f"No comparison in pairs: fewer than {FEWEST} tracks of a class.", ""]
+    if report.compared:
+        lines += [
+            f"{report.compared[0].first} less each of the others, on the same tracks. AUC: DeLong,",
+            "versions of a piece as one. Right verdicts: McNemar, exact. p is corrected for all of",
+            "these comparisons (Holm).",
+            "",
+            *table(
+                ["less", "AUC", "p", "right verdicts", "p"],
+                [
+                    [one.second, _difference(one.auc), f"{one.auc_p:.2g}", _difference(one.right),
+                     f"{one.right_p:.2g}"]
+                    for one in report.compared
+                ],
+            ),
+            "",
+        ]  # fmt: skip
+    if report.absent:
+        lines += [f"Tracks whose audio is not there: {len(report.absent)}.", ""]
+    lines += ["Share called ai, by source:", ""]
+    lines += table(["source", "label", "tracks", *names], [list(row) for row in report.sources])
+    return "\n".join([*lines, ""])
+
+
+def plot(is_ai: NDArray[np.bool_], scores: Mapping[str, NDArray[np.float64]], path: Path) -> None:
+    """ROC of each detector on a logarithmic axis of false positives."""
+    shared = np.all([np.isfinite(one) for one in scores.values()], axis=0)
+    figure = Figure(figsize=(7, 5))
+    axes = figure.subplots()
+    least = 0.5 / max(1, int((~is_ai[shared]).sum()))
+    for style, (name, score) in zip(_styles(), scores.items(), strict=False):
+        false, true, _ = roc_curve(is_ai[shared], score[shared])
+        axes.step(np.maximum(false, least), true, style, where="post", label=name)
+    axes.axvline(0.01, color="grey", linewidth=0.8, linestyle=":")
+    axes.set(xscale="log", xlim=(least, 1), ylim=(0, 1.01))
+    axes.set(
+        xlabel="false-positive rate", ylabel="true-positive rate", title="Detectors side by side"
+    )
+    axes.legend(loc="lower right", fontsize=8)
+    axes.grid(alpha=0.3)
+    figure.savefig(path, dpi=120, bbox_inches="tight")
+
+
+def _styles() -> list[str]:
+    """Told apart without colour too."""
+    return ["-", "--", "-.", ":"] * 4
+
+
+def write_side_by_side(
+    report: SideBySide,
+    is_ai: NDArray[np.bool_],
+    scores: Mapping[str, NDArray[np.float64]],
+    folder: Path,
+) -> None:
+    """Write the report into ``folder``."""
+    (folder / f"{NAME}.md").write_text(markdown(report))
+    content = json.dumps(plain_json(asdict(report)), indent=2)
+    (folder / f"{NAME}.json").write_text(content + "\n")
+    if is_ai.any() and not is_ai.all():
+        plot(is_ai, scores, folder / f"{NAME}.png")
