@@ -1,9 +1,10 @@
 """Does a track cost the same in a long catalogue, and a long file no more than a short one?
 
-    python benchmarks/growth.py [--rows 100,1000,10000]
+    python benchmarks/growth.py [--rows 100,1000,10000] [--minutes 4,60,600]
 
-A free detector and one short window a track, so that what is measured is the job around them.
-Prints wall seconds, those of a track beyond the smallest catalogue, and the largest process.
+A free detector and one short window a track, so that what is measured is the job around them; of
+long files all windows. Prints wall seconds, those of a track beyond the smallest catalogue, and
+the largest process.
 """
 
 import argparse
@@ -14,6 +15,8 @@ import tempfile
 import time
 from pathlib import Path
 
+import numpy as np
+import soundfile
 from catalogues import audit_command, synthetic
 from increments import loudness_model
 
@@ -30,14 +33,34 @@ def measured(command: list[str]) -> tuple[float, float]:
     return time.perf_counter() - began, usage.ru_maxrss / 1024
 
 
+def long_file(path: Path, minutes: int) -> Path:
+    """A FLAC of plucked tones."""
+    time_ = np.arange(60 * 22_050) / 22_050
+    noise = 0.002 * np.random.default_rng(0).standard_normal(len(time_))
+    minute = 0.3 * np.sin(2 * np.pi * 220 * time_) * np.exp(-3 * (time_ % 0.5)) + noise
+    with soundfile.SoundFile(path, "w", 22_050, 1) as file:
+        for _ in range(minutes):
+            file.write(minute.astype(np.float32))
+    return path
+
+
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--rows", default="100,1000,10000")
+    parser.add_argument("--minutes", default="4,60,600")
     options = parser.parse_args()
     counts = sorted(int(count) for count in options.rows.split(","))
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
         model = loudness_model(folder / "loudness.onnx")
+        for minutes in map(int, options.minutes.split(",")):
+            track = long_file(folder / f"{minutes}.flac", minutes)
+            command = audit_command(track, folder / f"out-long-{minutes}")
+            seconds, mib = measured(
+                [*command, "--json", "--segments", "all", "--model", str(model), "--workers", "1"]
+            )
+            track.unlink()
+            print(f"{minutes} minutes, all windows: {seconds:.1f} s, {mib:.0f} MiB", flush=True)
         whole = synthetic(folder / "catalogue", min(counts[-1], 1000))
         lines = whole.read_text().splitlines()
         first: tuple[int, float] | None = None

@@ -3,6 +3,7 @@
 Enters: a file or samples. Leaves: a ``TrackScore``, by the same functions as an audit's.
 """
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -19,7 +20,7 @@ from artifactnet.transforms.audio.windows import (
     check_limits,
     read_windows,
 )
-from artifactnet.transforms.decode import DecodeOptions, decode_row
+from artifactnet.transforms.decode import DecodeOptions, decode_blocks
 from artifactnet.transforms.detector.detector import (
     AnyDetector,
     DetectorOptions,
@@ -133,8 +134,11 @@ class LoadedDetector:
         """
         if segments is not None and segments < 1:
             raise ValueError(f"segments must be 1 or more, or None, not {segments}")
+        pieces: Iterable[DecodedTrack]
         if isinstance(audio, np.ndarray):
-            name, decoded = "samples", self._windows(audio, sample_rate, segments)
+            decoded = self._windows(audio, sample_rate, segments)
+            nobody = ManifestRow("samples", "samples", "arguments", 1)
+            pieces = [DecodedTrack(nobody, None, decoded)]
         elif not isinstance(audio, str | Path):
             raise ValueError(
                 f"audio must be an address or a numpy array, not {type(audio).__name__}"
@@ -144,12 +148,8 @@ class LoadedDetector:
         else:
             row = ManifestRow(str(audio), absolute(str(audio)), "arguments", 1)
             options = DecodeOptions(segments)
-            name, decoded = (
-                str(audio),
-                decode_row(row, self._detector.config, options, self._embedded).audio,
-            )
-        track = DecodedTrack(ManifestRow(name, name, "arguments", 1), None, decoded)
-        result = score_track(track, self._detector, UNPROCESSED, PYAV)
+            pieces = decode_blocks(row, self._detector.config, options, self._embedded)
+        result = score_track(pieces, self._detector, UNPROCESSED, PYAV)
         if isinstance(result, ErrorRow):
             raise ScoringError(result.failure)
         return TrackScore(
@@ -184,7 +184,7 @@ class LoadedDetector:
             return read_windows(
                 reader, config.sample_rate, config.segment_samples, segments, limits, lambda: None,
                 half_steps=config.half_steps,
-            ).audio  # fmt: skip
+            )  # fmt: skip
         except ValueError as error:
             return StageFailure("decode", type(error).__name__, str(error))
 

@@ -8,6 +8,7 @@ the stages behind are fused to this one, so only one batch of a track has spectr
 from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import partial
+from typing import Any
 
 import apache_beam as beam
 import numpy as np
@@ -21,6 +22,7 @@ from artifactnet.transforms.detector.detector import DetectorOptions, detector_o
 from artifactnet.transforms.elements.records import (
     DecodedTrack,
     SegmentBatch,
+    SegmentScores,
     StageFailure,
     TrackFacts,
 )
@@ -61,21 +63,36 @@ def reencode(
 
 
 def batches_of(
-    track: DecodedTrack, codecs: tuple[CodecSpec, ...], segments_per_batch: int
-) -> Iterator[tuple[CodecSpec, SegmentBatch[NDArray[np.float32]]]]:
-    """Cut a track into batches of its unprocessed windows, one codec a batch.
+    track: DecodedTrack, codecs: tuple[CodecSpec, ...], segments_per_batch: int, first_part: int = 0
+) -> Iterator[tuple[CodecSpec, SegmentBatch[Any]]]:
+    """Cut a track, or a piece of one, into batches of its unprocessed windows, one codec a batch.
 
-    A track that failed to decode is a single batch that says so.
+    Args:
+      track: what was decoded; where that failed, a single batch says so.
+      codecs: that it goes through.
+      segments_per_batch: at most.
+      first_part: batches that were cut from the pieces before.
     """
     if isinstance(track.audio, StageFailure):
         facts = TrackFacts(track.row, track.sha256)
-        yield codecs[0], SegmentBatch(facts, str(codecs[0]), 0, 1, (), track.audio)
+        yield (
+            codecs[0],
+            SegmentBatch(facts, str(codecs[0]), first_part, first_part + 1, (), track.audio),
+        )
         return
     audio = track.audio
     facts = TrackFacts(
         track.row, track.sha256, audio.info, audio.notes, audio.facts, track.file_bytes
     )
     cuts = range(0, len(audio.starts), segments_per_batch)
+    if track.last and not cuts:  # silence at the end; the track must be told to be complete
+        nothing = SegmentScores.bare(np.zeros(0, np.float32))
+        yield (
+            codecs[0],
+            SegmentBatch(facts, str(codecs[0]), first_part, first_part + 1, (), nothing),
+        )
+        return
+    parts = first_part + len(codecs) * len(cuts) if track.last else 0
     for position, spec in enumerate(codecs):
         for index, first in enumerate(cuts):
             piece = slice(first, first + segments_per_batch)
@@ -84,8 +101,8 @@ def batches_of(
                 SegmentBatch(
                     track=facts,
                     codec=str(spec),
-                    part=position * len(cuts) + index,
-                    parts=len(codecs) * len(cuts),
+                    part=first_part + position * len(cuts) + index,
+                    parts=parts,
                     starts=audio.starts[piece],
                     payload=audio.windows[piece],
                 ),
@@ -100,6 +117,7 @@ class ReencodeDoFn(beam.DoFn):
         self._detector = detector
         self._metrics = StageMetrics("codec")
         self._segments = Metrics.counter(NAMESPACE, "segments")
+        self._cut = 0
 
     def setup(self) -> None:
         """Find the encoders.
@@ -109,11 +127,19 @@ class ReencodeDoFn(beam.DoFn):
         """
         BACKENDS[self._options.backend]()
 
+    def start_bundle(self) -> None:
+        """Begin with nothing: a bundle that failed may have left a track half-way."""
+        self._cut = 0
+
     def process(self, element: DecodedTrack) -> Iterator[SegmentBatch]:
-        """Yield the track's batches."""
+        """Yield the track's batches; its pieces come one after the other."""
         detector = detector_of(self._detector)
-        rate = detector.config.sample_rate
-        for spec, batch in batches_of(element, self._options.codecs, detector.segments_per_batch):
+        rate, size = detector.config.sample_rate, detector.segments_per_batch
+        first = self._cut
+        for spec, batch in batches_of(element, self._options.codecs, size, first):
+            self._cut += 1
             self._segments.inc(len(batch.starts))
             through = partial(reencode, sample_rate=rate, spec=spec, backend=self._options.backend)
             yield run_stage(self._metrics, batch, through)
+        if element.last:
+            self._cut = 0

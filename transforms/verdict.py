@@ -161,14 +161,18 @@ def audit_result(
     batches: list[SegmentBatch[SegmentScores]], config: ArtifactNetConfig
 ) -> AuditedTrack | ErrorRow:
     """The one result of a track whose batches are all here; the first failure wins."""
-    track = batches[0].track
+    batches = sorted(batches, key=lambda batch: batch.part)
+    track = batches[-1].track  # the last piece knows the notes and the facts of the whole
     segments: list[ScoredSegment] = []
     problem: StageFailure | None = None
-    for batch in sorted(batches, key=lambda batch: batch.part):
+    for batch in batches:
         if isinstance(batch.payload, StageFailure):
             problem = problem or batch.payload
         else:
             segments.extend(scored_segments(batch, batch.payload))
+    # Codec by codec, whatever the pieces were in which the track came.
+    order = list(dict.fromkeys(segment.codec for segment in segments))
+    segments.sort(key=lambda one: order.index(one.codec))
     if problem is None:
         try:
             verdict = decide(segments, config, track.info.duration if track.info else 0.0)
@@ -200,7 +204,7 @@ class VerdictDoFn(beam.DoFn):
         line = (element.track.row.manifest, element.track.row.line)
         batches = self._waiting.setdefault(line, [])
         batches.append(element)
-        if len(batches) == element.parts:
+        if len(batches) == max(one.parts for one in batches):
             yield self._result(self._waiting.pop(line))
 
     def _result(self, batches: list[SegmentBatch]) -> AuditedTrack | ErrorRow:
@@ -223,7 +227,6 @@ class VerdictDoFn(beam.DoFn):
         if self._waiting:
             batches = next(iter(self._waiting.values()))
             raise RuntimeError(
-                f"track {batches[0].track.row.track_id}: {len(batches)} of {batches[0].parts} "
-                "batches reached the "
-                "verdict; the runner must keep the stages from decode to verdict fused"
+                f"track {batches[0].track.row.track_id}: {len(batches)} of its batches, not all, "
+                "reached the verdict; the runner must keep the stages from decode to verdict fused"
             )

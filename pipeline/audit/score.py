@@ -20,7 +20,7 @@ from artifactnet.pipeline.audit.report import print_verdicts, result_line, resul
 from artifactnet.pipeline.audit.request import ScoreRequest
 from artifactnet.transforms.audio.codec_spec import CodecSpec
 from artifactnet.transforms.audio.lossy_codec import BACKENDS, check_codecs
-from artifactnet.transforms.decode import DecodeOptions, decode_row
+from artifactnet.transforms.decode import DecodeOptions, decode_blocks
 from artifactnet.transforms.detector.chain import chain_of
 from artifactnet.transforms.detector.detector import AnyDetector, detector_of
 from artifactnet.transforms.elements.records import (
@@ -39,20 +39,22 @@ from artifactnet.transforms.verdict import audit_result
 
 
 def score_track(
-    track: DecodedTrack,
+    track: DecodedTrack | Iterable[DecodedTrack],
     detector: AnyDetector,
     codecs: tuple[CodecSpec, ...],
     backend: str,
 ) -> AuditedTrack | ErrorRow:
-    """The result of one decoded track, by every stage from re-encoding to verdict."""
+    """The result of one track, decoded at once or in pieces, by every stage from there on."""
     config = detector.config
     done: list[SegmentBatch] = []
-    for spec, batch in batches_of(track, codecs, detector.segments_per_batch):
-        through = partial(reencode, sample_rate=config.sample_rate, spec=spec, backend=backend)
-        scored: SegmentBatch = run_stage(StageMetrics("codec"), batch, through)
-        for stage in chain_of(detector):
-            scored = run_stage(StageMetrics(stage.name), scored, partial(stage.compute, detector))
-        done.append(scored)
+    for piece in [track] if isinstance(track, DecodedTrack) else track:
+        for spec, batch in batches_of(piece, codecs, detector.segments_per_batch, len(done)):
+            through = partial(reencode, sample_rate=config.sample_rate, spec=spec, backend=backend)
+            scored: SegmentBatch = run_stage(StageMetrics("codec"), batch, through)
+            for stage in chain_of(detector):
+                compute = partial(stage.compute, detector)
+                scored = run_stage(StageMetrics(stage.name), scored, compute)
+            done.append(scored)
     return audit_result(done, config)
 
 
@@ -65,8 +67,8 @@ def score_rows(
     """One result per row, in order."""
     embedded = EmbeddedAudioReader()
     for row in rows:
-        track = decode_row(row, detector.config, decode, embedded)
-        yield score_track(track, detector, codecs.codecs, codecs.backend)
+        pieces = decode_blocks(row, detector.config, decode, embedded)
+        yield score_track(pieces, detector, codecs.codecs, codecs.backend)
 
 
 def _json(result: AuditedTrack | ErrorRow) -> dict[str, Any]:

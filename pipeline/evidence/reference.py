@@ -33,6 +33,14 @@ FEWEST_EXTREME = 10
 """Human tracks that must be as extreme as the track in question."""
 
 
+LOSSLESS = ("pcm", "flac", "alac", "wavpack", "ape", "tta", "dsd", "float", "double")
+
+
+def is_lossless(codec: str | None) -> bool:
+    """Whether a codec, as the decoders name it, keeps every sample."""
+    return str(codec or "").startswith(LOSSLESS)
+
+
 class Rate(NamedTuple):
     """A share that was seen, and what it may be.
 
@@ -119,6 +127,8 @@ class Reference:
           config: with the thresholds.
         """
         facts = self.tracks[fact].to_numpy(zero_copy_only=False).astype(float)
+        if fact == "bit_rate":  # of a file that is not coded lossily it says nothing
+            facts[[is_lossless(codec) for codec in self.tracks["codec"].to_pylist()]] = np.nan
         human = self.tracks["label"].to_numpy(zero_copy_only=False) == "real"
         places = np.flatnonzero(human & np.isfinite(facts))
         sign = -1 if above else 1

@@ -20,7 +20,7 @@ from artifactnet.models.pooling import bounded_logits, pooled
 from artifactnet.models.statistics.forensic_statistics import GROUPS
 from artifactnet.pipeline.evidence.explanations import Explanation, explanations
 from artifactnet.pipeline.evidence.occlusion import BandLogit, occlusion
-from artifactnet.pipeline.evidence.reference import Rate, Reference
+from artifactnet.pipeline.evidence.reference import Rate, Reference, is_lossless
 from artifactnet.pipeline.evidence.robustness import variants
 from artifactnet.transforms.audio.windows import DecodedAudio, windows_apart
 from artifactnet.transforms.decode import DecodeOptions, decode_row
@@ -36,7 +36,6 @@ from artifactnet.transforms.elements.records import (
 from artifactnet.transforms.manifests.parquet import EmbeddedAudioReader
 from artifactnet.transforms.storage.object_store import S3Access
 
-LOSSLESS = ("pcm", "flac", "alac", "wavpack", "ape", "tta", "dsd")
 """What the names of lossless codecs begin with."""
 SAME = 0.002
 """Largest difference from the audit's score that says nothing: another processor rounds so."""
@@ -274,7 +273,7 @@ def track_evidence(
             "the file, the detector or the number of windows is another now"
         )
     bit_rate = 8 * (facts.get("file_bytes") or math.nan) / facts["duration"] / 1000
-    if str(facts.get("codec", "")).startswith(LOSSLESS):
+    if is_lossless(facts.get("codec")):
         bit_rate = math.inf
     sound = {**audio.facts._asdict(), "bit_rate": bit_rate, "p_voice": _mean(scores.p_voice)}
     short = is_short_clip(audio.starts, config.segment_seconds)

@@ -3,14 +3,16 @@
 import os
 import struct
 from pathlib import Path
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
 import soundfile
 
 from artifactnet.models.config import ArtifactNetConfig
+from artifactnet.transforms import decode as decode_stage
 from artifactnet.transforms.audio.windows import DecodedAudio, DecodeLimits
-from artifactnet.transforms.decode import DecodeOptions, decode_row
+from artifactnet.transforms.decode import DecodeOptions, decode_blocks, decode_row
 from artifactnet.transforms.elements.records import ManifestRow, StageFailure
 from artifactnet.transforms.manifests.parquet import EmbeddedAudioReader
 from tests.conftest import encode_with_ffmpeg, music
@@ -422,3 +424,59 @@ def test_all_segments_stay_within_the_limit(wav) -> None:
     capped = decoded(path, segments=None, limits=DecodeLimits(max_segments=4))
     assert len(capped.starts) == 4
     assert capped.notes == ("4 windows, not the 15 that cover the track",)
+
+
+def blocks(path: Path, windows: int, monkeypatch: pytest.MonkeyPatch, **options) -> list:
+    monkeypatch.setattr(decode_stage, "BLOCK", windows)
+    row = ManifestRow("track", str(path), "manifest.jsonl", 1)
+    return list(decode_blocks(row, CONFIG, DecodeOptions(**options), EmbeddedAudioReader()))
+
+
+def test_pieces_are_the_whole(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Nine windows, two of them silent, three at a time."""
+    sound = music(36)
+    sound[4 * 44_100 : 8 * 44_100] = sound[32 * 44_100 :] = 0
+    soundfile.write(tmp_path / "long.flac", sound, 44_100)
+    whole = decoded(tmp_path / "long.flac", segments=None)
+    pieces = blocks(tmp_path / "long.flac", 3, monkeypatch, segments=None)
+    assert [len(one.audio.starts) for one in pieces] == [2, 3, 2]
+    assert [one.last for one in pieces] == [False, False, True]
+    assert sum((one.audio.starts for one in pieces), ()) == whole.starts
+    windows = np.concatenate([one.audio.windows for one in pieces])
+    np.testing.assert_array_equal(windows, whole.windows)
+    last = pieces[-1].audio
+    assert last.notes == whole.notes == ("2 of 9 windows silent",)
+    assert last.facts == pytest.approx(whole.facts, nan_ok=True)
+    joined = decode(tmp_path / "long.flac", segments=None)
+    assert isinstance(joined, DecodedAudio)
+    np.testing.assert_array_equal(joined.windows, whole.windows)
+
+
+def test_silent_pieces_are_no_silent_track(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    sound = np.zeros((24 * 44_100, 1), np.float32)
+    sound[8 * 44_100 : 12 * 44_100] = music(4)
+    soundfile.write(tmp_path / "one.wav", sound, 44_100)
+    pieces = blocks(tmp_path / "one.wav", 2, monkeypatch, segments=None)
+    assert [len(one.audio.starts) for one in pieces] == [0, 1, 0]
+    assert pieces[-1].audio.notes == ("5 of 6 windows silent",)
+
+
+def test_silence_throughout_is_found_at_the_end(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    soundfile.write(tmp_path / "none.wav", np.zeros(24 * 44_100, np.float32), 44_100)
+    pieces = blocks(tmp_path / "none.wav", 2, monkeypatch, segments=None)
+    assert [one.last for one in pieces] == [False, False, True]
+    assert pieces[-1].audio == StageFailure(
+        "decode", "SilentAudioError", "all 6 windows that could be read are silent"
+    )
+
+
+def test_pieces_share_one_limit_of_time(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    soundfile.write(tmp_path / "long.wav", music(24), 44_100)
+    clock = iter(range(0, 1_000, 7))
+    monkeypatch.setattr(decode_stage, "time", SimpleNamespace(monotonic=lambda: next(clock)))
+    limits = DecodeLimits(max_seconds=10.0)
+    *_, last = blocks(tmp_path / "long.wav", 2, monkeypatch, segments=None, limits=limits)
+    assert isinstance(last.audio, StageFailure)
+    assert last.audio.message == "decoding took longer than 10 s"

@@ -4,6 +4,7 @@ Enters: windows as they are decoded, before and after the downmix. Leaves: ``Sou
 median of each over the windows.
 """
 
+from collections.abc import Sequence
 from typing import NamedTuple
 
 import numpy as np
@@ -82,8 +83,10 @@ def sound_facts(
     )
 
 
-def median_facts(facts: list[SoundFacts]) -> SoundFacts:
+def median_facts(facts: Sequence[SoundFacts]) -> SoundFacts:
     """The median of each fact; of a correlation over the windows that have one."""
+    if not facts:
+        return SoundFacts()
     table = np.array(facts, np.float64)
     known = [column[np.isfinite(column)] for column in table.T]
     return SoundFacts(*(float(np.median(one)) if len(one) else float("nan") for one in known))

@@ -11,7 +11,7 @@ import math
 import time
 from collections.abc import Callable, Sequence
 from contextlib import closing
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import BinaryIO, NamedTuple, Protocol
 
 import numpy as np
@@ -77,6 +77,17 @@ class DecodeLimits:
     mib_seconds: float = 0.25
     max_segments: int = 900
 
+    def after(self, seconds: float) -> "DecodeLimits":
+        """What is left after so many seconds were spent on a first part of the track.
+
+        Raises:
+          DecodeLimitError: nothing is.
+        """
+        left = self.max_seconds - seconds
+        if left <= 0:
+            raise DecodeLimitError(f"decoding took longer than {self.max_seconds:g} s")
+        return replace(self, max_seconds=left)
+
     def seconds_for(self, size: int) -> float:
         """Wall-clock seconds that a local file of ``size`` bytes may spend in decoding."""
         return min(self.max_seconds, self.base_seconds + self.mib_seconds * size / (1 << 20))
@@ -100,6 +111,63 @@ class AudioInfo(NamedTuple):
     duration: float
 
 
+class Tally(NamedTuple):
+    """What became of the windows of a track, or of a block of them.
+
+    Attributes:
+      planned: of the whole track.
+      tried: of these, in this block.
+      unreadable: could not be read.
+      silent: held no sound.
+      problem: of the last that could not be read.
+    """
+
+    planned: int = 0
+    tried: int = 0
+    unreadable: int = 0
+    silent: int = 0
+    problem: str = ""
+
+    def and_then(self, other: "Tally") -> "Tally":
+        """Of this block and the next."""
+        return Tally(
+            other.planned,
+            self.tried + other.tried,
+            self.unreadable + other.unreadable,
+            self.silent + other.silent,
+            other.problem or self.problem,
+        )
+
+    def notes(self) -> tuple[str, ...]:
+        """What a reader of the verdict should know of it."""
+        found = []
+        if self.unreadable:
+            found.append(
+                f"{self.unreadable} of {self.planned} windows unreadable (truncated or damaged)"
+            )
+        if self.silent:
+            found.append(f"{self.silent} of {self.planned} windows silent")
+        return tuple(found)
+
+    def check(self) -> None:
+        """Refuse a track of which no window holds sound.
+
+        Raises:
+          SilentAudioError: all that could be read are silent.
+          DamagedAudioError: none could be read.
+        """
+        if self.unreadable + self.silent < self.tried:
+            return
+        if self.silent:
+            raise SilentAudioError(f"all {self.silent} windows that could be read are silent")
+        raise DamagedAudioError(
+            f"none of {self.planned} windows could be read: {self.problem or NO_SOUND}"
+        )
+
+
+NO_SOUND = "the sound ends before the first window does"
+
+
 class DecodedAudio(NamedTuple):
     """The windows of one track.
 
@@ -109,6 +177,8 @@ class DecodedAudio(NamedTuple):
       windows: mono float32 ``[segments, window_samples]``, peak at most 1.
       notes: what a reader of the verdict should know, e.g. windows that were silent.
       facts: of the sound, the median over the windows.
+      each: facts of each window, ``[segments]``.
+      tally: what became of the windows that were planned.
     """
 
     info: AudioInfo
@@ -116,6 +186,8 @@ class DecodedAudio(NamedTuple):
     windows: NDArray[np.float32]
     notes: tuple[str, ...]
     facts: SoundFacts = SoundFacts()
+    each: tuple[SoundFacts, ...] = ()
+    tally: "Tally" = Tally()
 
 
 class AudioReader(Protocol):
@@ -270,6 +342,7 @@ def decode_windows(
     room: NDArray[np.float32] | None = None,
     waited: Callable[[], float] = lambda: 0.0,
     half_steps: bool = False,
+    block: tuple[int, int] | None = None,
 ) -> DecodedAudio:
     """Decode the windows of one track with the first reader that reads all, else the most.
 
@@ -283,12 +356,15 @@ def decode_windows(
       room: float32 ``[most windows, window_samples]`` to lay them into; memory of its own if none.
       waited: seconds that were spent on waiting for storage so far.
       half_steps: whether the windows of a short track may overlap, see ``plan_windows``.
+      block: first window and how many at most, where the track comes in pieces; then a piece may
+        hold no sound at all, and ``notes`` and ``facts`` leave to the ``tally`` what only the
+        whole can say.
 
     Raises:
       AuditError: one of its subclasses, from the last reader tried.
     """
     check_deadline = deadline_check(limits.max_seconds, waited)
-    best: Read | None = None
+    best: DecodedAudio | None = None
     promised = 0.0
     failure: AuditError | None = None
     file = repaired(file)
@@ -307,6 +383,7 @@ def decode_windows(
                     check_deadline,
                     room if best is None else None,
                     half_steps,
+                    block,
                 )
         except (DecodeLimitError, NonFiniteAudioError, SilentAudioError):
             if best is None:
@@ -322,32 +399,20 @@ def decode_windows(
             # What a reader of odd bytes did not foresee; the next one may know better.
             failure = failure or DamagedAudioError(f"{type(error).__name__}: {error}")
             continue
-        if best is None or len(read.audio.starts) > len(best.audio.starts):
+        if best is None or len(read.starts) > len(best.starts):
             best = read
-        if not read.unreadable:
+        if not read.tally.unreadable:
             break
     if best is None:
         assert failure is not None, "at least one reader is needed"
         raise failure
     if room is not None:
-        room[: len(best.audio.starts)] = best.audio.windows
-    found = best.audio.info.duration
+        room[: len(best.starts)] = best.windows
+    found = best.info.duration
     if found < COMPLETE_FRACTION * promised:
         note = f"{promised:.1f} s by its header, {found:.1f} s can be read (truncated or damaged)"
-        return best.audio._replace(notes=(*best.audio.notes, note))
-    return best.audio
-
-
-class Read(NamedTuple):
-    """What one reader found.
-
-    Attributes:
-      audio: the windows that it could read.
-      unreadable: windows that it could not.
-    """
-
-    audio: DecodedAudio
-    unreadable: int
+        return best._replace(notes=(*best.notes, note))
+    return best
 
 
 def read_windows(
@@ -359,7 +424,8 @@ def read_windows(
     check_deadline: Callable[[], None],
     room: NDArray[np.float32] | None = None,
     half_steps: bool = False,
-) -> Read:
+    block: tuple[int, int] | None = None,
+) -> DecodedAudio:
     """Windows out of an open reader; see ``decode_windows``.
 
     Raises:
@@ -372,16 +438,21 @@ def read_windows(
     note = getattr(reader, "note", "")
     notes = [note] if note else []
     planned = plan_windows(info.duration, seconds, segments, half_steps)
-    most = min(limits.max_segments, len(room) if room is not None else limits.max_segments)
+    holds = len(room) if room is not None else limits.max_segments
+    most = min(limits.max_segments, holds if block is None else limits.max_segments)
     if len(planned) > most:
         notes.append(f"{most} windows, not the {len(planned)} that cover the track")
         planned = plan_windows(info.duration, seconds, most)
+    whole = len(planned)
+    if block is not None:
+        first, count = block
+        planned = planned[first : first + min(count, holds)]
     needed = COMPLETE_FRACTION * seconds * info.sample_rate
     starts: list[float] = []
     facts: list[SoundFacts] = []
     windows = np.empty((len(planned), window_samples), np.float32) if room is None else room
     unreadable = silent = 0
-    problem = "the sound ends before the first window does"
+    problem = ""
     for start in planned:
         check_deadline()
         try:
@@ -399,14 +470,12 @@ def read_windows(
         windows[len(starts)] = window
         starts.append(start)
         facts.append(sound_facts(samples, window, sample_rate))
-    if not starts and silent:
-        raise SilentAudioError(f"all {silent} windows that could be read are silent")
-    if not starts:
-        raise DamagedAudioError(f"none of {len(planned)} windows could be read: {problem}")
-    if unreadable:
-        notes.append(f"{unreadable} of {len(planned)} windows unreadable (truncated or damaged)")
-    if silent:
-        notes.append(f"{silent} of {len(planned)} windows silent")
     kept = windows[: len(starts)]
-    audio = DecodedAudio(info, tuple(starts), kept, tuple(notes), median_facts(facts))
-    return Read(audio, unreadable)
+    tally = Tally(whole, len(planned), unreadable, silent, problem)
+    audio = DecodedAudio(
+        info, tuple(starts), kept, tuple(notes), median_facts(facts), tuple(facts), tally
+    )
+    if block is not None:
+        return audio
+    tally.check()
+    return audio._replace(notes=(*audio.notes, *tally.notes()))

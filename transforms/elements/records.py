@@ -121,14 +121,15 @@ class ManifestRow:
 
 @dataclass(frozen=True)
 class DecodedTrack:
-    """A row with its audio.
+    """A row with its audio, or with a piece of it.
 
     Attributes:
       row: the row.
       sha256: of the whole file, hexadecimal; ``None`` where not all of it was read.
       audio: windows, or why there are none.
-      object_bytes: transferred from an object store.
+      object_bytes: transferred from an object store for it.
       file_bytes: size of the file; 0 where it was not opened.
+      last: whether no further piece follows; then notes and facts are those of the whole track.
     """
 
     row: ManifestRow
@@ -136,6 +137,7 @@ class DecodedTrack:
     audio: DecodedAudio | StageFailure
     object_bytes: int = 0
     file_bytes: int = 0
+    last: bool = True
 
 
 @dataclass(frozen=True)
@@ -158,7 +160,7 @@ class SegmentBatch(Generic[PayloadT]):
       track: whose segments they are.
       codec: as in ``--codecs``, e.g. ``wav`` or ``mp3:128k``.
       part: which of the track's batches this is, from 0.
-      parts: how many batches the track has.
+      parts: how many batches the track has; 0 where a piece of it is still to come.
       starts: start of each segment in seconds, ``[segments]``.
       payload: the data, first dimension ``segments``; or why there is none.
     """

@@ -1,4 +1,4 @@
-"""SpecTTTra: the published size, the published names, and a spectrogram that librosa agrees with."""
+"""SpecTTTra: the published size and names, and a spectrogram that librosa agrees with."""
 
 import json
 from pathlib import Path

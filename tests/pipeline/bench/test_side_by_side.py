@@ -29,7 +29,8 @@ class Level:
     def threshold(self, segments):
         return 0.5
     def score(self, sound):
-        return np.clip(np.abs(sound).max((1, 2)) if self.sign > 0 else 1 - np.abs(sound).max((1, 2)), 0, 1)
+        peak = np.abs(sound).max((1, 2))
+        return np.clip(peak if self.sign > 0 else 1 - peak, 0, 1)
 
 def loud():
     return Level()

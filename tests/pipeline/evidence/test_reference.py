@@ -108,3 +108,13 @@ def test_a_reference_of_another_model_is_none_and_a_broken_one_is_named(tmp_path
 
 def test_every_group_has_words() -> None:
     assert set(GROUP_WORDS) == set(GROUPS)
+
+
+def test_files_that_are_not_coded_lossily_have_no_bit_rate_to_compare() -> None:
+    """Fifty FLAC files of few bits that are called ai say nothing of an MP3."""
+    reference = known(
+        p_ai=[0.95] * 50 + [0.1] * 50,
+        bit_rate=[96.0] * 50 + [128.0] * 50,
+        codec=["pcm_16"] * 50 + ["mp3"] * 50,
+    )
+    assert reference.human_rate_near("bit_rate", 128.0, False, CONFIG)[:2] == (0, 50)

@@ -1,5 +1,6 @@
 """Codec to CNN: the DoFns and RunInference give what the network gives in one call."""
 
+from dataclasses import replace
 from pathlib import Path
 
 import apache_beam as beam
@@ -59,6 +60,29 @@ def test_a_track_that_failed_is_one_batch() -> None:
     failed = StageFailure("decode", "NotAudioError", "no")
     ((_, batch),) = batches_of(DecodedTrack(ROW, None, failed), parse_codecs("mp3"), 4)
     assert (batch.payload, batch.part, batch.parts) == (failed, 0, 1)
+
+
+def test_pieces_of_a_track_are_counted_on() -> None:
+    """Two pieces and an empty last one: every batch has a number, the last ones know how many."""
+    first, second = replace(decoded(3), last=False), replace(decoded(2), last=False)
+    silent = decoded(1)
+    silent = replace(silent, audio=silent.audio._replace(starts=(), windows=np.zeros((0, 9))))
+    specs, done = parse_codecs("mp3"), []
+    for piece in (first, second, silent):
+        done += [batch for _, batch in batches_of(piece, specs, 2, len(done))]
+    assert [batch.part for batch in done] == list(range(7))
+    assert [batch.parts for batch in done] == [0] * 6 + [7]
+    assert len(done[-1].payload.p_ai) == 0
+
+
+def test_codec_do_fn_numbers_pieces(tiny_weights: Path) -> None:
+    do_fn = ReencodeDoFn(ReencodeOptions(), DetectorOptions(tiny_weights))
+    do_fn.setup()
+    do_fn.start_bundle()
+    found = []
+    for piece in (replace(decoded(3), last=False), decoded(5), decoded(1)):
+        found += [(batch.part, batch.parts) for batch in do_fn.process(piece)]
+    assert found == [(0, 0), (1, 3), (2, 3), (0, 1)]
 
 
 def test_codec_do_fn_recodes_all_but_the_unprocessed(tiny_weights: Path) -> None:

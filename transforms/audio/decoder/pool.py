@@ -40,7 +40,7 @@ from artifactnet.transforms.audio.decoder.protocol import (
 )
 from artifactnet.transforms.audio.decoder.unconfined import UnconfinedDecoder
 from artifactnet.transforms.audio.sound_facts import SoundFacts
-from artifactnet.transforms.audio.windows import AudioInfo, DecodedAudio, DecodeLimits
+from artifactnet.transforms.audio.windows import AudioInfo, DecodedAudio, DecodeLimits, Tally
 from artifactnet.transforms.elements import errors
 from artifactnet.transforms.elements.errors import (
     AudioUnreachableError,
@@ -325,6 +325,7 @@ class DecoderPool:
         segments: int | None,
         limits: DecodeLimits,
         half_steps: bool = False,
+        block: tuple[int, int] | None = None,
     ) -> DecodedAudio:
         """Decode the windows of one track, see ``windows.decode_windows``.
 
@@ -335,6 +336,7 @@ class DecoderPool:
           segments: windows a track, ``None`` for all.
           limits: bounds on the cost.
           half_steps: whether the windows of a short track may overlap.
+          block: first window and how many, where the track comes in pieces.
 
         Raises:
           AuditError: what is wrong with the file; ``DecoderCrashError`` where the decoder died.
@@ -349,6 +351,7 @@ class DecoderPool:
             "window_samples": window_samples,
             "segments": segments,
             "half_steps": half_steps,
+            "block": block,
             "limits": asdict(limits) | {"max_seconds": seconds},
         }
 
@@ -359,8 +362,11 @@ class DecoderPool:
             process.give_back(windows.nbytes)
             info = AudioInfo(*done["info"])
             notes = tuple(map(str, done["notes"]))
+            each = tuple(SoundFacts(*map(float, one)) for one in done["each"])
+            planned, tried, unreadable, silent, problem = done["tally"]
+            tally = Tally(int(planned), int(tried), int(unreadable), int(silent), str(problem))
             facts = SoundFacts(*map(float, done["facts"]))
-            return DecodedAudio(info, starts, windows, notes, facts)
+            return DecodedAudio(info, starts, windows, notes, facts, each, tally)
 
         return self._with_process(do, lambda: file.seek(0))
 

@@ -82,6 +82,7 @@ def _decode(job: dict[str, Any], file: BinaryIO, shared: NDArray[np.float32]) ->
         window_samples=samples,
         segments=job["segments"],
         half_steps=job["half_steps"],
+        block=tuple(job["block"]) if job["block"] else None,
         limits=DecodeLimits(**job["limits"]),
         readers=READERS,
         room=shared[: len(shared) // samples * samples].reshape(-1, samples),
@@ -92,6 +93,8 @@ def _decode(job: dict[str, Any], file: BinaryIO, shared: NDArray[np.float32]) ->
         "starts": audio.starts,
         "notes": audio.notes,
         "facts": audio.facts,
+        "each": audio.each,
+        "tally": audio.tally,
     }
 
 

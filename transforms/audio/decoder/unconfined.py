@@ -39,6 +39,7 @@ class UnconfinedDecoder:
         segments: int | None,
         limits: DecodeLimits,
         half_steps: bool = False,
+        block: tuple[int, int] | None = None,
     ) -> DecodedAudio:
         """Decode the windows of one track, see ``windows.decode_windows``.
 
@@ -53,6 +54,7 @@ class UnconfinedDecoder:
             limits=limits,
             readers=READERS,
             half_steps=half_steps,
+            block=block,
         )
 
     def reencode(

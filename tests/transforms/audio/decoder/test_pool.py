@@ -78,7 +78,8 @@ def test_decodes_as_in_process(pool: DecoderPool, wav) -> None:
         for file in (local, io.BytesIO(path.read_bytes())):
             found = decode(pool, file)
             np.testing.assert_array_equal(found.facts, wanted.facts)  # some are NaN
-            same = {"windows": wanted.windows, "facts": wanted.facts}
+            np.testing.assert_array_equal(found.each, wanted.each)
+            same = {name: getattr(wanted, name) for name in ("windows", "facts", "each")}
             assert found._replace(**same) == wanted
             np.testing.assert_array_equal(found.windows, wanted.windows)
 
