@@ -1,4 +1,4 @@
-"""Commands about a detector: score, model, bench, calibrate, train; and their networks as ONNX.
+"""Commands about a detector: score, model, bench, dataset, calibrate, train; networks as ONNX.
 
 Enters: arguments. Leaves: ``COMMANDS``, which ``artifactnet`` takes.
 """
@@ -104,6 +104,27 @@ def _bench_unseen(request: BenchRequest) -> None:
     print(f"Report and plots: {request.output}")
 
 
+def dataset(
+    name: Annotated[str, typer.Argument(help="artifactbench, sonics, fma, fakemusiccaps, aime.")],
+    folder: Annotated[
+        Path | None, typer.Argument(help="Where it lies; without, what to download.")
+    ] = None,
+    output: Annotated[
+        Path | None, typer.Option("--output", "-o", help="Labelled JSONL manifest to write.")
+    ] = None,
+    sums: Annotated[
+        Path | None, typer.Option(help="Check files by this list, as sha256sum writes it.")
+    ] = None,
+    save_sums: Annotated[bool, typer.Option(help="Write FOLDER/SHA256SUMS.")] = False,
+) -> None:
+    """List a public data set into a manifest for bench, or say what to download."""
+    from artifactnet.pipeline.bench.datasets import make_manifest
+
+    text, code = make_manifest(name, folder, output, sums, save_sums)
+    print(text)
+    raise typer.Exit(code)
+
+
 @takes(CalibrateRequest)
 def calibrate(request: CalibrateRequest) -> None:
     """Set the thresholds for a false-positive rate that the tracks can prove."""
@@ -157,4 +178,4 @@ def write_onnx(file: Path, weights: Path | None, overwrite: bool) -> None:
         )
 
 
-COMMANDS = (score, model, bench, calibrate, train)
+COMMANDS = (score, model, bench, dataset, calibrate, train)
