@@ -187,7 +187,8 @@ DATA_SETS = {
         ),
         DataSet(
             "aime", "AIME, 6,000 tracks of 12 generators and 500 of MTG-Jamendo",
-            "https://huggingface.co/datasets/disco-eth/AIME (62 GB)", "CC BY 4.0; human ones by track",
+            "https://huggingface.co/datasets/disco-eth/AIME (62 GB)",
+            "CC BY 4.0; human ones by track",
             "*.parquet with id, model and audio; the audio is laid out as audio/ID.*",
             aime_rows,
         ),
