@@ -39,6 +39,28 @@ def checksum_lines(checksums: Iterable[tuple[str, str]]) -> bytes:
     return "".join(lines).encode()
 
 
+def end_run(
+    found: dict[str, Any], address: str, checksums: str, finish: Callable[[], object]
+) -> None:
+    """Write what was counted, then call ``finish``.
+
+    The counts come after the checksums, since all is committed when they are there.
+
+    Args:
+      found: rows by name, and the checksums.
+      address: where the counts go.
+      checksums: where those go.
+      finish: ends the run.
+
+    Raises:
+      Exception: whatever ``finish`` raises; the job has failed then.
+    """
+    counts = dict(found)
+    write_bytes(checksums, checksum_lines(counts.pop(CHECKSUMS, ())))
+    write_bytes(address, (json.dumps(counts) + "\n").encode())
+    finish()
+
+
 class FinishDoFn(beam.DoFn):
     """Writes the counts to ``address`` and the checksums to ``checksums``, then calls ``finish``.
 
@@ -52,16 +74,9 @@ class FinishDoFn(beam.DoFn):
         self._metrics = StageMetrics("count_rows")
 
     def process(self, found: dict[str, Any]) -> None:
-        """Write; the counts come after the checksums, since all is committed when they are there.
-
-        Raises:
-          Exception: whatever ``finish`` raises; the job has failed then.
-        """
-        counts = dict(found)
+        """End the run, see ``end_run``."""
         with self._metrics.timed():
-            write_bytes(self._checksums, checksum_lines(counts.pop(CHECKSUMS, ())))
-            write_bytes(self._address, (json.dumps(counts) + "\n").encode())
-            self._finish()
+            end_run(found, self._address, self._checksums, self._finish)
 
 
 class CountRows(beam.PTransform):

@@ -79,6 +79,8 @@ class Plan:
       beam_options: for the runner.
       workers: processes of a local run; 0 for a job on another engine.
       template: where the job is only described, for a launcher to submit; or empty.
+      unchanged: rows of the catalogue, where an earlier audit has done all of them; ``None`` where
+        there is something to do, or nobody looked.
     """
 
     request: AuditRequest
@@ -90,6 +92,7 @@ class Plan:
     beam_options: PipelineOptions
     workers: int
     template: str
+    unchanged: int | None = None
 
     @property
     def run(self) -> RunFacts:
@@ -148,12 +151,17 @@ def prepare(request: AuditRequest) -> Plan:
         accelerator=request.accelerator,
         worker_ram=request.worker_ram,
     )
-    if workers > 1 and not request.workers:
+    unchanged = None
+    if local:
         enough = workers * ROWS_PER_WORKER
         to_do = rows_to_do(options, manifests, request.catalogue, rows, enough)
-        workers = default_workers(to_do, on_gpu)
+        unchanged = to_do.unchanged
+        if workers > 1 and not request.workers:
+            workers = default_workers(to_do.rows, on_gpu)
     template = beam_options.view_as(GoogleCloudOptions).template_location or ""
-    return Plan(request, output, files, manifests, rows, options, beam_options, workers, template)
+    return Plan(
+        request, output, files, manifests, rows, options, beam_options, workers, template, unchanged
+    )
 
 
 def _usable(files: OutputFiles, request: AuditRequest) -> OutputFiles:

@@ -1,12 +1,14 @@
 """Which rows of a catalogue need an audit, before any worker is started.
 
 Enters: the options of an audit. Leaves: rows, and whether an earlier audit has done them; or how
-many it hasn't. Starting processes costs more than looking at a few thousand files; the pipeline
-looks at them again, and what it finds counts.
+many it hasn't. Starting processes costs more than looking at a few thousand files. Where there is
+something to do the pipeline looks at them again, and what it finds counts; where there is nothing,
+no pipeline is started.
 """
 
 from collections.abc import Iterator, Sequence
 from itertools import chain
+from typing import NamedTuple
 
 from artifactnet.pipeline.audit.catalogue import Manifests, readable
 from artifactnet.pipeline.audit.graph import AuditOptions
@@ -41,9 +43,21 @@ def to_do(options: AuditOptions, manifests: Sequence[str]) -> Iterator[tuple[Man
         yield row, bool(known) and is_unchanged(row, latest_results(known or ()))
 
 
+class ToDo(NamedTuple):
+    """What a look at the catalogue found.
+
+    Attributes:
+      rows: new or changed, or named twice; as many as were asked for where nobody looked.
+      unchanged: all rows, where none is to be done; ``None`` elsewhere.
+    """
+
+    rows: int
+    unchanged: int | None = None
+
+
 def rows_to_do(
     options: AuditOptions, manifests: Manifests, catalogue: str, rows: int | None, enough: int
-) -> int:
+) -> ToDo:
     """Rows that are new or changed, of which ``enough`` are counted at most.
 
     Args:
@@ -58,11 +72,13 @@ def rows_to_do(
     """
     remote = any("://" in address for address in (*options.manifests, *options.earlier))
     if not options.earlier or rows is None or rows > MOST_ROWS or remote:
-        return enough
-    found = 0
+        return ToDo(enough)
+    found, seen = 0, set[str]()
     with readable(manifests, catalogue) as addresses:
         for row, done in to_do(options, addresses):
             if found >= enough or "://" in row.uri:
-                return enough
-            found += not done
-    return found
+                return ToDo(enough)
+            key = line_key(row)
+            found += not done or key in seen  # of a row named twice only the pipeline can tell
+            seen.add(key)
+    return ToDo(found, None if found else len(seen))

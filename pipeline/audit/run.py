@@ -40,6 +40,7 @@ from artifactnet.pipeline.output.run_record import (
     read_run_record,
     write_run_record,
 )
+from artifactnet.transforms.count_rows import end_run
 
 EXCEPTION = re.compile(r"^(?:(?:[\w.]*Error): |\[Errno \d+\] )+")
 """What Python says before it comes to the point."""
@@ -65,14 +66,14 @@ class AuditFailedError(RuntimeError):
 
 @dataclass(frozen=True)
 class Executed:
-    """A pipeline that has run to its end.
+    """An audit that has run to its end.
 
     Attributes:
-      result: Beam's.
+      result: Beam's; ``None`` where there was nothing to do, and no pipeline.
       seconds: of wall time.
     """
 
-    result: PipelineResult
+    result: PipelineResult | None
     seconds: float
 
 
@@ -140,7 +141,7 @@ def _executed(plan: Plan) -> Executed:
         lines = [line for line in str(error).splitlines() if line.strip()] or [repr(error)]
         said = EXCEPTION.sub("", lines[-1].strip())[:500]
         raise AuditFailedError(f"the job failed: {said} (--verbose shows all of it)") from error
-    if result.state != PipelineState.DONE:
+    if result is not None and result.state != PipelineState.DONE:
         raise AuditFailedError(f"the job ended in state {result.state}")
     return Executed(result, time.monotonic() - began)
 
@@ -166,7 +167,7 @@ def _start(plan: Plan) -> RunStart:
     )
 
 
-def _run_pipeline(plan: Plan, start: RunStart) -> PipelineResult:
+def _run_pipeline(plan: Plan, start: RunStart) -> PipelineResult | None:
     finish = FinishRun(
         plan.output,
         start,
@@ -174,6 +175,10 @@ def _run_pipeline(plan: Plan, start: RunStart) -> PipelineResult:
         most_errors=plan.request.fail_on_errors,
         fails=bool(plan.template),
     )
+    if plan.unchanged is not None:
+        counts = {"rows_in": plan.unchanged, "skipped": plan.unchanged}
+        end_run(counts, plan.options.counts, plan.options.checksums, finish)
+        return None
     if not plan.workers:
         pipeline = beam.Pipeline(options=plan.beam_options)
         build_audit(pipeline, plan.options, finish)
@@ -202,7 +207,7 @@ def record(plan: Plan, executed: Executed) -> RunRecord:
         written = read_run_record(plan.output, plan.run.run_id)
     except (OSError, ValueError) as error:
         raise AuditFailedError(f"the job ended and left no record: {error}") from error
-    metrics = metrics_of(executed.result)
+    metrics = metrics_of(executed.result) if executed.result else dict(written.metrics)
     audio_seconds = metrics["counters"].get("audio_seconds", 0)
     done = replace(
         written,

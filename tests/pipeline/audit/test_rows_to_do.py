@@ -7,11 +7,13 @@ from pathlib import Path
 import duckdb
 import pytest
 
+from artifactnet.pipeline.audit import run
 from artifactnet.pipeline.audit.dry_run import dry_run
 from artifactnet.pipeline.audit.prepare import prepare
 from artifactnet.pipeline.audit.request import AuditRequest
 from artifactnet.pipeline.audit.rows_to_do import rows_to_do
 from artifactnet.pipeline.audit.run import run_audit
+from artifactnet.pipeline.output.verify import verify_files
 
 
 @pytest.fixture
@@ -23,7 +25,9 @@ def folder(wav, tmp_path: Path) -> Path:
 
 def left(request: AuditRequest) -> int:
     plan = prepare(request)
-    return rows_to_do(plan.options, plan.manifests, request.catalogue, plan.rows, enough=1000)
+    found = rows_to_do(plan.options, plan.manifests, request.catalogue, plan.rows, enough=1000)
+    assert plan.unchanged == found.unchanged
+    return found.rows
 
 
 def test_a_folder_that_was_audited_has_nothing_to_do(folder: Path, free_weights: Path) -> None:
@@ -38,6 +42,42 @@ def test_a_folder_that_was_audited_has_nothing_to_do(folder: Path, free_weights:
     automatic = AuditRequest(str(folder), out, model=free_weights, quiet=True)
     assert prepare(automatic).workers == 1
     assert run_audit(automatic).counts.tracks == 1
+
+
+def test_nothing_to_do_needs_no_pipeline(
+    folder: Path, free_weights: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (folder / "broken.mp3").write_bytes(b"no music" * 100)
+    out = folder.parent / "out"
+    request = AuditRequest(str(folder), str(out), model=free_weights, quiet=True, workers=1)
+    first = run_audit(request)
+    tables = sorted(path.name for path in out.rglob("*.parquet"))
+
+    def none_is_built(*_: object) -> None:
+        raise AssertionError("a pipeline was built")
+
+    monkeypatch.setattr(run, "build_audit", none_is_built)
+    again = run_audit(request)
+    assert (again.counts.rows_in, again.counts.skipped) == (21, 21)
+    assert again.counts.tracks == again.counts.errors == 0
+    assert again.run_id > first.run_id
+    assert sorted(path.name for path in out.rglob("*.parquet")) == tables
+    assert json.loads((out / "_SUCCESS").read_text())["run_id"] == again.run_id
+    assert verify_files(str(out)).holds
+
+
+def test_a_row_named_twice_is_left_to_the_pipeline(
+    folder: Path, free_weights: Path, tmp_path: Path
+) -> None:
+    manifest, out = tmp_path / "m.jsonl", str(tmp_path / "out")
+    line = json.dumps({"uri": str(folder / "03.wav"), "track_id": "one"}) + "\n"
+    manifest.write_text(line)
+    request = AuditRequest(str(manifest), out, model=free_weights, quiet=True, workers=1)
+    run_audit(request)
+    assert prepare(request).unchanged == 1
+    manifest.write_text(line + line)
+    assert prepare(request).unchanged is None
+    assert run_audit(request).counts.errors == 1
 
 
 def test_a_dry_run_writes_nothing_and_counts(folder: Path, free_weights: Path) -> None:
