@@ -9,7 +9,7 @@ from artifactnet.models.artifactnet import SHIPPED_WEIGHTS, load_detector
 from artifactnet.models.config import ArtifactNetConfig
 from artifactnet.models.safetensors_io import model_id
 from artifactnet.models.statistics.forensic_statistics import GROUPS
-from artifactnet.pipeline.evidence.explanations import explanations, judged
+from artifactnet.pipeline.evidence.explanations import CONDITIONS, explanations, judged
 from artifactnet.pipeline.evidence.reference import (
     COLUMNS,
     MODEL_ID,
@@ -118,3 +118,26 @@ def test_files_that_are_not_coded_lossily_have_no_bit_rate_to_compare() -> None:
         codec=["pcm_16"] * 50 + ["mp3"] * 50,
     )
     assert reference.human_rate_near("bit_rate", 128.0, False, CONFIG)[:2] == (0, 50)
+
+
+@pytest.mark.parametrize("condition", CONDITIONS, ids=lambda one: one.fact)
+def test_what_explains_a_score_is_downgraded_by_the_audit(condition) -> None:
+    """Of the weights that ship, a voice alone explains scores, and the verdict heeds it.
+
+    If another condition fails here, ``transforms/verdict.py`` must make such tracks uncertain too.
+    """
+    network, shipped, _ = load_detector(SHIPPED_WEIGHTS)
+    reference = load_reference(None, shipped)
+    assert reference is not None
+    facts = reference.tracks[condition.fact].to_numpy(zero_copy_only=False).astype(float)
+    values = np.nanquantile(facts[np.isfinite(facts)], np.linspace(0, 1, 41))
+    explaining = [
+        value
+        for value in values
+        if judged(reference.human_rate_near(condition.fact, value, condition.above, network.config))
+        == "explains"
+    ]
+    if condition.fact == "p_voice":
+        assert all(value >= 0.25 for value in explaining)
+    else:
+        assert not explaining
