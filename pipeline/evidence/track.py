@@ -33,7 +33,8 @@ from artifactnet.transforms.elements.records import (
     SegmentScores,
     StageFailure,
 )
-from artifactnet.transforms.manifests.parquet import EmbeddedAudioReader
+from artifactnet.transforms.manifests.parquet import AUDIO_COLUMN, EmbeddedAudioReader
+from artifactnet.transforms.storage.fingerprint import embedded_place
 from artifactnet.transforms.storage.object_store import S3Access
 
 """What the names of lossless codecs begin with."""
@@ -317,9 +318,7 @@ def heard(
     facts: Mapping[str, Any], detector: Detector | OnnxDetector, access: S3Access
 ) -> DecodedTrack:
     """The sound of a row of ``tracks/``, with as many windows as the audit took."""
-    row = ManifestRow(facts["track_id"], facts["uri"], "report", 1)
-    if "#" in facts["uri"] and facts["uri"].partition("#")[0].endswith(".parquet"):
-        problem = StageFailure("decode", "AudioNotFoundError", "its audio lies inside a manifest")
-        return DecodedTrack(row, None, problem)
+    inside = embedded_place(facts["uri"], facts.get("content_id") or "", AUDIO_COLUMN)
+    row = ManifestRow(facts["track_id"], facts["uri"], "report", 1, inside)
     options = DecodeOptions(facts["segments"], access=access)
     return decode_row(row, detector.config, options, EmbeddedAudioReader())

@@ -19,8 +19,10 @@ from artifactnet.transforms.audio.codec_spec import CodecSpec
 from artifactnet.transforms.decode import DecodeOptions
 from artifactnet.transforms.detector.detector import AnyDetector
 from artifactnet.transforms.elements.records import ErrorRow, ManifestRow
+from artifactnet.transforms.manifests.parquet import AUDIO_COLUMN
 from artifactnet.transforms.reencode import ReencodeOptions
 from artifactnet.transforms.storage.files import read_json
+from artifactnet.transforms.storage.fingerprint import embedded_place
 from artifactnet.transforms.storage.object_store import S3Access
 
 PROMISED = 1e-5
@@ -77,7 +79,7 @@ def verify_scores(
     """
     database = read_state(output).database
     rows = database.execute(
-        "SELECT track_id, uri, p_ai, model_id FROM tracks "
+        "SELECT track_id, uri, p_ai, model_id, content_id FROM tracks "
         "ORDER BY hash(track_id || run_id) LIMIT ?",
         [sample],
     ).fetchall()
@@ -87,7 +89,10 @@ def verify_scores(
             "name that model's file with --weights or --model"
         )
     segments = read_json(FileSystems.join(output, RECORD))["configuration"]["segments"]
-    manifest = [ManifestRow(row[0], row[1], "output", line) for line, row in enumerate(rows, 1)]
+    manifest = [
+        ManifestRow(name, uri, "output", line, embedded_place(uri, content or "", AUDIO_COLUMN))
+        for line, (name, uri, _, _, content) in enumerate(rows, 1)
+    ]
     results = score_rows(
         manifest,
         detector,
@@ -95,7 +100,7 @@ def verify_scores(
         ReencodeOptions((CodecSpec("wav"),)),
     )
     largest, scored, problems = 0.0, 0, []
-    for (track_id, _, p_ai, _), result in zip(rows, results, strict=True):
+    for (track_id, _, p_ai, _, _), result in zip(rows, results, strict=True):
         if isinstance(result, ErrorRow):
             problems.append(f"{track_id}: {result.failure.message}")
             continue

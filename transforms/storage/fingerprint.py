@@ -6,6 +6,7 @@ audio inside a manifest the manifest's identity and the row. What was audited un
 identity, by the same model and configuration, need not be audited again.
 """
 
+import re
 import stat
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -17,7 +18,7 @@ from artifactnet.transforms.elements.errors import (
     AudioNotFoundError,
     AudioUnreachableError,
 )
-from artifactnet.transforms.elements.records import ManifestRow
+from artifactnet.transforms.elements.records import EmbeddedAudio, ManifestRow
 from artifactnet.transforms.storage.object_store import (
     ObjectFacts,
     ObjectStore,
@@ -95,3 +96,22 @@ def content_id(row: ManifestRow, access: S3Access, job: str) -> str:
         return identity(row.uri, access)
     place = f"row group {row.embedded.row_group} row {row.embedded.row}"
     return f"{_of_manifest(row.embedded.manifest, access, job)} {place}"
+
+
+PLACE = re.compile(r" row group (\d+) row (\d+)$")
+INSIDE = re.compile(r"(?P<manifest>.+)#\d+(?:/.*)?", re.DOTALL)
+"""Address of audio inside a manifest: the manifest, the line, and what the row calls it."""
+
+
+def embedded_place(uri: str, found: str, column: str) -> EmbeddedAudio | None:
+    """Where the audio of an audited track lies, if that is inside a manifest.
+
+    Args:
+      uri: of the track, as an audit wrote it.
+      found: its ``content_id``.
+      column: of the manifest that holds audio.
+    """
+    place, inside = PLACE.search(found), INSIDE.fullmatch(uri)
+    if place is None or inside is None:
+        return None
+    return EmbeddedAudio(inside["manifest"], column, int(place[1]), int(place[2]))

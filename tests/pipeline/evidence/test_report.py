@@ -6,6 +6,8 @@ from html.parser import HTMLParser
 from pathlib import Path
 
 import duckdb
+import pyarrow as pa
+import pyarrow.parquet as pq
 import pytest
 import soundfile
 
@@ -13,6 +15,8 @@ from artifactnet.pipeline.audit.request import AuditRequest
 from artifactnet.pipeline.audit.run import run_audit
 from artifactnet.pipeline.evidence.report import make_report
 from artifactnet.pipeline.evidence.request import ReportRequest
+from artifactnet.pipeline.output.verify import run_verify
+from artifactnet.transforms.storage.object_store import S3Access
 from tests.conftest import music
 from tests.pipeline.cli.test_main import artifactnet
 
@@ -131,3 +135,19 @@ def test_one_file_without_an_audit(wav, tmp_path: Path) -> None:
     two = artifactnet("score", "a.wav", "b.wav", "--report", str(page))
     assert two.returncode == 2
     assert "--report makes the page of one file" in two.stderr
+
+
+def test_audio_inside_a_manifest_is_found_again(wav, tmp_path: Path) -> None:
+    """A page, and a second score, of tracks whose sound lies in a Parquet manifest."""
+    sounds = [wav(f"{n}.wav", 5.0 + n).read_bytes() for n in range(3)]
+    rows = [{"track_id": f"t{n}", "audio": {"bytes": b, "path": f"{n}.wav"}}
+            for n, b in enumerate(sounds)]  # fmt: skip
+    pq.write_table(pa.Table.from_pylist(rows), tmp_path / "m#1.parquet", row_group_size=2)
+    out = tmp_path / "out"
+    run_audit(AuditRequest(str(tmp_path / "m#1.parquet"), str(out), quiet=True, workers=1))
+    done = make_report(ReportRequest(str(out), tmp_path / "pages", track=["t2", "t0"]))
+    assert len(done.pages) == 2
+    assert not done.missing
+    assert "data:audio/ogg" in " ".join(Page(done.pages[0]).addresses)
+    verified = run_verify(str(out), None, None, 3, S3Access())
+    assert (verified.scored, verified.holds) == (3, True)
