@@ -30,7 +30,7 @@ prism: .prism/prism  ## build Beam's portable local runner (needs Go)
 	GOBIN=$(abspath .prism) go install github.com/apache/beam/sdks/v2/go/cmd/prism@v2.77.0
 
 FLINK_FLAGS = --runner PortableRunner --job_endpoint localhost:8099 --parallelism 2 \
-	--environment_type EXTERNAL --environment_config localhost:50000
+	--environment_type EXTERNAL --environment_config localhost:50000 --environment_cache_millis 60000
 flink: $(STAMP)  ## audit the sample tracks on a Flink session cluster (needs Java 17 and Maven)
 	VENV=$(VENV) templates/flink/cluster.sh start
 	$(BIN)/artifactnet audit samples/manifest.jsonl --output $(OUT)-flink --overwrite $(FLINK_FLAGS); \

@@ -29,6 +29,7 @@ PRISM = Path(os.environ.get("PRISM", ROOT / ".prism" / "prism"))
 PORTABLE = (
     *("--runner", "PortableRunner", "--job_endpoint", "localhost:8099", "--parallelism", "2"),
     *("--environment_type", "EXTERNAL", "--environment_config", "localhost:50000"),
+    *("--environment_cache_millis", "60000"),
 )
 TOLERANCE = 1e-5
 

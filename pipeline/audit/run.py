@@ -180,8 +180,10 @@ def _run_pipeline(plan: Plan, start: RunStart) -> PipelineResult | None:
         end_run(counts, plan.options.counts, plan.options.checksums, finish)
         return None
     if not plan.workers:
+        # Engines start a process a core: more threads would wait for each other.
+        detector = replace(plan.options.detector, threads=1)
         pipeline = beam.Pipeline(options=plan.beam_options)
-        build_audit(pipeline, plan.options, finish)
+        build_audit(pipeline, replace(plan.options, detector=detector), finish)
         result = pipeline.run()
         if plan.template:
             raise HandedOverError(f"the job is described in {plan.template}")

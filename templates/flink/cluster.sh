@@ -24,7 +24,8 @@ opens=(java.lang java.lang.invoke java.lang.reflect java.net java.nio java.text 
   java.util.concurrent java.util.concurrent.atomic java.util.concurrent.locks)
 java=(java)
 for package in "${opens[@]}"; do java+=("--add-opens=java.base/$package=ALL-UNNAMED"); done
-java+=("--add-opens=java.base/sun.nio.ch=ALL-UNNAMED" -XX:+UseSerialGC -XX:TieredStopAtLevel=1)
+java+=("--add-opens=java.base/sun.nio.ch=ALL-UNNAMED" -XX:+UseSerialGC -XX:TieredStopAtLevel=1
+  -Dorg.slf4j.simpleLogger.showDateTime=true "-Dorg.slf4j.simpleLogger.dateTimeFormat=HH:mm:ss.SSS")
 
 say() { echo "flink: $*" >&2; }
 die() { say "$*"; exit 1; }
@@ -122,7 +123,7 @@ start() {
   [ "$(registered)" = "$count" ] || die "$(registered) of $count TaskManagers registered; see $home/log"
   say "JobManager, $count TaskManagers and the job server run; submit with"
   say "artifactnet audit ... --runner PortableRunner --job_endpoint localhost:$job_port \\"
-  say "  --environment_type EXTERNAL --environment_config localhost:50000 --parallelism 2"
+  say "  --environment_type EXTERNAL --environment_config localhost:50000 --environment_cache_millis 60000 --parallelism 2"
 }
 
 registered() {

@@ -6,6 +6,7 @@ once a process, or an ``OnnxDetector`` where the weights are ONNX. The stages
 """
 
 import hashlib
+import os
 import tempfile
 import threading
 from dataclasses import dataclass, field
@@ -43,7 +44,8 @@ class DetectorOptions:
       access: to S3.
       model_id: what the file must be; empty for whatever it is.
       device: ``auto``, ``cpu``, ``cuda`` ...
-      threads: CPU threads of torch in one process; 0 leaves torch's own choice.
+      threads: CPU threads of torch in one process, unless its environment has
+        ``OMP_NUM_THREADS``; 0 leaves torch's own choice.
       evidence: which windows the networks read, see ``evidence.py``.
     """
 
@@ -118,7 +120,7 @@ def detector_of(options: DetectorOptions) -> Detector | OnnxDetector:
 
 @lru_cache(maxsize=2)
 def _load(options: DetectorOptions) -> Detector | OnnxDetector:
-    if options.threads:
+    if options.threads and not os.environ.get("OMP_NUM_THREADS"):
         torch.set_num_threads(options.threads)
     path = options.weights or SHIPPED_WEIGHTS
     if options.source and not path.exists():
