@@ -6,12 +6,18 @@ import librosa
 import numpy as np
 import onnx
 import pytest
+import torch
 from onnx import TensorProto, helper, numpy_helper
 
-from artifactnet.models.published.fakeprint import FakeprintConfig, fakeprint
+from artifactnet.models.published.fakeprint import (
+    FakeprintConfig,
+    FakeprintRegression,
+    fakeprint,
+)
 from artifactnet.pipeline.detectors.contract import LogMelInput
 from artifactnet.pipeline.detectors.onnx_detector import log_mel, open_onnx
 from artifactnet.pipeline.detectors.protocol import DetectorError, probabilities, sound_for
+from artifactnet.pipeline.experiments.train_fakeprint import write_onnx
 
 FLOAT = TensorProto.FLOAT
 
@@ -161,3 +167,14 @@ def test_mistakes_in_a_contract_are_named(tmp_path: Path, text: str, message: st
         open_onnx(contract(tmp_path, text))
     assert message in str(caught.value)
     assert "\n" not in str(caught.value)
+
+
+def test_fakeprint_as_onnx_is_the_same(tmp_path: Path) -> None:
+    torch.manual_seed(0)
+    model = FakeprintRegression(FakeprintConfig(16_000, n_fft=8192, f_min=1_000.0, f_max=8_000.0))
+    write_onnx(model, tmp_path / "print.onnx")
+    given = sound(2.0, 16_000, batch=1)
+    expected = 1 / (1 + np.exp(-model.logit(given[0, 0])))
+    found = open_onnx(str(tmp_path / "print.toml"))
+    assert (found.name, found.level, found.seconds) == ("print", "track", None)
+    assert found.score(given)[0] == pytest.approx(expected, abs=1e-6)
