@@ -191,12 +191,13 @@ def _print_record(record: RunRecord, folder: str, profile: bool) -> None:
         print_profile(record, console)
     results = read_results(folder, record.run_id)
     counts = record.counts
-    print_verdicts(results.lines, counts.tracks + counts.errors, console)
-    rate = record.rates["tracks_per_second"]
-    if counts.skipped and not counts.tracks + counts.errors:
+    done = counts.tracks + counts.errors
+    rate = f" ({record.rates['tracks_per_second']:.1f} tracks/s)" if done else ""
+    if counts.skipped and not done:
         held = summary(held_verdicts(folder))
-        console.print(f"nothing new: {counts.skipped} tracks as before; OUTPUT holds {held}")
+        console.print(f"nothing new: {counts.skipped} tracks as before; {folder} holds {held}")
     else:
+        print_verdicts(results.lines, done, console)
         console.print(f"\n{summary(results.verdicts)}")
         if counts.skipped:
             console.print(f"{counts.skipped} audited before and unchanged")
@@ -206,7 +207,7 @@ def _print_record(record: RunRecord, folder: str, profile: bool) -> None:
         total = sum(record.left_out.values())
         kinds = ", ".join(f"{count} {suffix}" for suffix, count in record.left_out.items())
         console.print(f"{total} files left out, no audio by their name: {printable(kinds)}")
-    console.print(f"{counts.rows_in} rows in {record.seconds:.0f} s ({rate:.1f} tracks/s)")
+    console.print(f"{counts.rows_in} rows in {record.seconds:.0f} s{rate}")
     console.print(f"Parquet: {folder}/{{tracks,segments,errors}}/*.parquet")
     console.print(f"Record:  {folder}/run.json")
 
