@@ -12,7 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from artifactnet.models.statistics.forensic_statistics import forensic_statistics, group_sums
-from artifactnet.models.statistics.head import StatisticsHead
+from artifactnet.models.statistics.head import VOICE_DOUBT, StatisticsHead
 from artifactnet.transforms.detector.detector import Detector
 from artifactnet.transforms.detector.evidence import to_look_at
 from artifactnet.transforms.detector.stages import SegmentStage
@@ -31,14 +31,17 @@ def head_scores(head: StatisticsHead, statistics: NDArray[np.float32], size: int
       ValueError: the head returned something that is no number.
     """
     start, contributions = head.contributions(statistics)
-    p_ai = 1 / (1 + np.exp(-(start + contributions.sum(axis=1))))
+    p_voice = head.p_voice(statistics)
+    doubt = 1 - VOICE_DOUBT * np.nan_to_num(p_voice)[:, None]
+    contributions = contributions * doubt
+    p_ai = 1 / (1 + np.exp(-(start * doubt[:, 0] + contributions.sum(axis=1))))
     if not np.isfinite(p_ai).all():
         raise ValueError("the detector returned NaN")
     return replace(
         SegmentScores.bare(p_ai.astype(np.float32), size),
         group_logits=group_sums(contributions),
         measured=np.isfinite(statistics).mean(axis=1, dtype=np.float32),
-        p_voice=head.p_voice(statistics).astype(np.float32),
+        p_voice=p_voice.astype(np.float32),
     )
 
 

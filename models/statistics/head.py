@@ -20,6 +20,8 @@ NETWORK = "network."
 """Prefix of the networks' tensors; those of the trees have none."""
 VOICE = "voice."
 """Prefix of the tensors of the trees that know a voice alone."""
+VOICE_DOUBT = 0.5
+"""By how much P(a voice alone) of 1 shrinks a logit: of such sound it says less either way."""
 MIX = "mix"
 """float32 ``[2]``: what the logit of the trees and that of the networks are multiplied by."""
 

@@ -61,7 +61,7 @@ RUNNERS = {"DaskRunner": "apache_beam.runners.dask.dask_runner.DaskRunner"}
 REMOTE_WORKERS = 64
 """Shards of a remote job are cut as for this many workers; a runner with more balances them."""
 
-SCORING_VERSION = "0.3.0"
+SCORING_VERSION = "0.4.0"
 """Part of ``config_id``: raised when the same model would give the same file another score."""
 
 

@@ -22,6 +22,7 @@ from sklearn.metrics import roc_auc_score, roc_curve
 
 from artifactnet.models.pooling import LIMIT
 from artifactnet.models.statistics.forensic_statistics import FEATURE_NAMES
+from artifactnet.models.statistics.head import VOICE_DOUBT
 from artifactnet.pipeline.training.statistics.bank import WINDOW_SECONDS, shards
 from artifactnet.pipeline.training.statistics.heads import (
     BANDS,
@@ -30,6 +31,7 @@ from artifactnet.pipeline.training.statistics.heads import (
     fit_head,
     parsed_config,
 )
+from artifactnet.pipeline.training.statistics.voice import voice_of_crops
 from artifactnet.pipeline.training.statistics.weights import (
     assign_folds,
     crop_weights,
@@ -38,6 +40,8 @@ from artifactnet.pipeline.training.statistics.weights import (
 from artifactnet.transforms.audio.windows import windows_apart
 
 SECTIONS = ("train", "plain", "audit", "common", "drift")
+VOCODERS = "vocoders"
+"""Section of crops resynthesised by published vocoders, which is learnt from where asked for."""
 FIRST_ONLY = r"^(?:degraded, )?[a-z0-9]+(?::\d+k)?@(44100|48000)$"
 """Channels that are one coding and no more."""
 CORE = (
@@ -65,6 +69,7 @@ def load(
             features.append(block)
             rows += [row | {"section": section} for row in table]
     table = pd.DataFrame(rows)
+    table["generator"] = table.generator.fillna("")
     return np.concatenate(features), table
 
 
@@ -158,7 +163,8 @@ def out_of_fold(
     learnt: tuple[str, ...],
 ) -> tuple[NDArray[np.float64], pd.DataFrame]:
     """Logit of each crop by a head that did not see its group, and the tracks with their fold."""
-    tracks = tracks_of(table)
+    # A crop that a vocoder made of human music is of that music's fold, and no track of its own.
+    tracks = tracks_of(table[table.section != VOCODERS])
     tracks["fold"] = assign_folds(tracks, folds, seed)
     fold = table.track_id.map(tracks.set_index("track_id").fold).to_numpy()
     missing = np.isnan(features[:, BANDS]).sum(axis=1)
@@ -256,7 +262,9 @@ def main(
     """Measure heads on generators and sources that they never learnt from; results in OUT."""
     config = parsed_config(settings or [])
     group = np.array([one.split("/")[0] for one in FEATURE_NAMES])
-    features, table = load(bank)
+    learnt = tuple(learn or ("train", "plain"))
+    features, table = load(bank, (*SECTIONS, *(one for one in learnt if one not in SECTIONS)))
+    doubt = 1 - VOICE_DOUBT * voice_of_crops(features, table)
     features[:, np.isin(group, drop or [])] = np.nan
     crops = table.section.value_counts().to_dict()
     print(name, crops, config)
@@ -270,9 +278,9 @@ def main(
             seed=seed,
             config=config,
             weighting=parsed_weighting(weighting or []),
-            learnt=tuple(learn or ("train", "plain")),
+            learnt=learnt,
         )
-        tracks = by_track(logit, table, tracks)
+        tracks = by_track(logit * doubt, table, tracks)
         scored.append(tracks)
         found.append(all_figures(tracks))
         print(f"seed {seed}: {time.monotonic() - begin:.0f} s", flush=True)

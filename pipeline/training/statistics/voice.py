@@ -84,12 +84,17 @@ def fit_voice(features: NDArray[np.float32], table: VoiceTable, seed: int = 0) -
     return trees_of(_fit(binned(features, edges), table, _chosen(table, seed), seed), edges)
 
 
-def voice_out_of_fold(
+LEARNT = ("train", "plain", "audit")
+"""Sections of a bank that the trees learn from."""
+
+
+def voice_of_crops(
     features: NDArray[np.float32], table: VoiceTable, folds: int = 5, seed: int = 0
-) -> pd.Series:
-    """P(a voice alone) of each track, by trees that saw neither its source nor its generator."""
+) -> NDArray[np.float64]:
+    """P(a voice alone) of each crop, by trees that saw neither its source nor its generator."""
     edges = bin_edges(features)
-    levels, chosen = binned(features, edges), _chosen(table, seed)
+    levels = binned(features, edges)
+    chosen = _chosen(table, seed) & table.section.isin(LEARNT).to_numpy()
     family = pd.Series(np.where(table.generator != "", table.generator, table.source))
     names = family.str.split("-").str[0]
     order = np.random.default_rng(seed).permutation(names.unique())
@@ -98,6 +103,14 @@ def voice_out_of_fold(
     for one in range(folds):
         trees = trees_of(_fit(levels, table, chosen & (fold != one), seed), edges)
         p_voice[fold == one] = 1 / (1 + np.exp(-trees.logit(features[fold == one])))
+    return p_voice
+
+
+def voice_out_of_fold(
+    features: NDArray[np.float32], table: VoiceTable, folds: int = 5, seed: int = 0
+) -> pd.Series:
+    """P(a voice alone) of each track, see ``voice_of_crops``."""
+    p_voice = voice_of_crops(features, table, folds, seed)
     as_is = (table.section != "train").to_numpy()
     by_track = pd.Series(p_voice[as_is]).groupby(table.track_id[as_is].to_numpy())
     return by_track.apply(lambda scores: pooled(scores.to_numpy(), MEAN))
