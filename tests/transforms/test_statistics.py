@@ -1,0 +1,45 @@
+"""What the head says of a segment, and how a voice alone tempers it."""
+
+import numpy as np
+import pytest
+
+from artifactnet.models.statistics.forensic_statistics import GROUPS
+from artifactnet.models.statistics.head import VOICE_DOUBT
+from artifactnet.transforms.statistics import head_scores
+
+
+class Head:
+    """Says logits of 2 for everything, and a voice alone of so much."""
+
+    def __init__(self, p_voice: float) -> None:
+        self._p_voice = p_voice
+
+    def contributions(self, features):
+        parts = np.zeros(features.shape)
+        parts[:, 0] = 1.5
+        return 0.5, parts
+
+    def p_voice(self, features):
+        return np.full(len(features), self._p_voice)
+
+
+def logit_of(p_voice: float) -> float:
+    from artifactnet.models.statistics.forensic_statistics import FEATURE_NAMES
+
+    scores = head_scores(Head(p_voice), np.zeros((2, len(FEATURE_NAMES)), np.float32), 8)  # type: ignore[arg-type]
+    assert scores.group_logits.shape == (2, len(GROUPS))
+    p_ai = float(scores.p_ai[0])
+    return float(np.log(p_ai / (1 - p_ai)))
+
+
+def test_music_counts_in_full() -> None:
+    assert logit_of(0.0) == pytest.approx(2.0, abs=1e-5)
+
+
+def test_a_voice_alone_counts_less() -> None:
+    assert logit_of(1.0) == pytest.approx(2.0 * (1 - VOICE_DOUBT), abs=1e-5)
+    assert 2.0 > logit_of(0.2) > logit_of(0.8) > logit_of(1.0)
+
+
+def test_a_head_that_does_not_ask_counts_in_full() -> None:
+    assert logit_of(float("nan")) == pytest.approx(2.0, abs=1e-5)
