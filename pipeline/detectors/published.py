@@ -3,8 +3,9 @@
 Enters: where their weights lie. Leaves: a ``Detector``. The networks are in ``models/published/``.
 """
 
+from collections.abc import Callable
 from pathlib import Path
-from typing import Literal
+from typing import Any, Literal
 
 import numpy as np
 import soxr
@@ -109,17 +110,22 @@ class FakeprintDetector(HalfThreshold):
         return np.array([self._model.logit(one) for one in sound[:, 0]])
 
 
+def _opened(kind: Callable[[Path], Any], argument: str, name: str, what: str) -> Any:
+    path = _path(argument, name, what)
+    try:
+        return kind(path)
+    except WeightsError as error:
+        raise DetectorError(str(error)) from error
+
+
 def open_spectttra(argument: str = "") -> SpecTTTraDetector:
     """SpecTTTra of the folder or file ``argument``.
 
     Raises:
       DetectorError: the weights can't be used.
     """
-    path = _path(argument, "spectttra", "FOLDER (config.json and weights) or FILE.safetensors")
-    try:
-        return SpecTTTraDetector(path)
-    except WeightsError as error:
-        raise DetectorError(str(error)) from error
+    what = "FOLDER (config.json and weights) or FILE.safetensors"
+    return _opened(SpecTTTraDetector, argument, "spectttra", what)
 
 
 def open_clam(argument: str = "") -> ClamDetector:
@@ -128,11 +134,8 @@ def open_clam(argument: str = "") -> ClamDetector:
     Raises:
       DetectorError: the weights can't be used.
     """
-    path = _path(argument, "clam", "FOLDER with mert/, wav2vec2/ and the head's file")
-    try:
-        return ClamDetector(path)
-    except WeightsError as error:
-        raise DetectorError(str(error)) from error
+    what = "FOLDER with mert/, wav2vec2/ and the head's file"
+    return _opened(ClamDetector, argument, "clam", what)
 
 
 def open_fakeprint(argument: str = "") -> FakeprintDetector:
@@ -141,8 +144,4 @@ def open_fakeprint(argument: str = "") -> FakeprintDetector:
     Raises:
       DetectorError: the weights can't be used.
     """
-    path = _path(argument, "fakeprint", "FILE.safetensors")
-    try:
-        return FakeprintDetector(path)
-    except WeightsError as error:
-        raise DetectorError(str(error)) from error
+    return _opened(FakeprintDetector, argument, "fakeprint", "FILE.safetensors")
