@@ -13,6 +13,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+import pyarrow as pa
 import pyarrow.parquet as pq
 
 from artifactnet.models.whole_file import whole_file
@@ -281,9 +282,13 @@ def list_data_set(chosen: DataSet, folder: Path, sums: dict[str, str] | None) ->
                 elif sha256(path) != sums[name]:
                     changed.append(name)
                     continue
+            if known.get("label") is None:
+                continue  # of a manifest with a class that nobody knows
             plain = {key: value for key, value in known.items() if value is not None}
             rows.append({"track_id": f"{chosen.name}/{name}", "uri": str(path.absolute())} | plain)
-    except (KeyError, json.JSONDecodeError, AuditError, OSError) as error:
+    except (KeyError, TypeError, ValueError, AuditError, OSError, pa.ArrowException) as error:
+        if isinstance(error, DataSetError):
+            raise
         raise DataSetError(f"{folder}: not laid out as {chosen.name} ({error!r})") from error
     if not rows and not changed:
         raise DataSetError(f"{folder}: no track of {chosen.name} in it; layout: {chosen.layout}")
@@ -314,6 +319,8 @@ def make_manifest(
         return instructions(chosen), 0
     if output is None:
         raise DataSetError("name the manifest to write with --output")
+    if sums and save_sums:
+        raise DataSetError("--sums checks by a list and --save-sums writes one; use one of them")
     listed = list_data_set(chosen, folder, read_sums(sums) if sums else None)
     with whole_file(output) as partial:
         partial.write_text("".join(json.dumps(row) + "\n" for row in listed.rows))

@@ -4,6 +4,9 @@ Enters: a manifest, or a folder of manifests. Leaves: ``ManifestRow`` items by t
 audio inside a manifest is found again; and a check that there is something to measure by.
 """
 
+import json
+from typing import NamedTuple
+
 from artifactnet.pipeline.audit.catalogue import find_files
 from artifactnet.pipeline.evaluation.labels import known_label, words
 from artifactnet.transforms.elements.errors import ManifestRowError
@@ -34,16 +37,31 @@ def check_labels(manifest: str) -> None:
     )
 
 
-def rows_by_id(catalogue: str) -> dict[str, ManifestRow]:
-    """Rows of the catalogue's manifests; of those that share an id the first."""
+class CatalogueRows(NamedTuple):
+    """Rows by track id, of those that share one the first; and how many lines are none of them."""
+
+    by_id: dict[str, ManifestRow]
+    left_out: int
+
+
+def rows_by_id(catalogue: str) -> CatalogueRows:
+    """Rows of the catalogue's manifests."""
     manifests = [address for address in find_files(catalogue) if manifest_format(address)]
     rows: dict[str, ManifestRow] = {}
+    lines = 0
     for address in manifests:
         for raw in read_rows(address):
+            lines += 1
             if isinstance(raw, RawRow):
                 try:
                     row = manifest_row(raw, address, ManifestLayout())
                 except ManifestRowError:
                     continue
                 rows.setdefault(row.track_id, row)
-    return rows
+    return CatalogueRows(rows, lines - len(rows))
+
+
+def piece_of(row: ManifestRow) -> str:
+    """The piece of music of which a row is a version: its column ``pair``, else itself."""
+    others = json.loads(row.other_columns) if row.other_columns else {}
+    return str(dict(row.carried).get("pair") or others.get("pair") or row.track_id)

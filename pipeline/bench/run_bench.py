@@ -67,7 +67,7 @@ def track_features(tracks: BenchTracks, catalogue: str) -> list[BaselineFeatures
       ValueError: some could not be.
     """
     config = ArtifactNetConfig()
-    rows = rows_by_id(catalogue)
+    rows = rows_by_id(catalogue).by_id
     wanted = [
         rows.get(str(name), ManifestRow(str(name), str(uri), catalogue, 1))
         for name, uri in zip(tracks.track_id, tracks.uri, strict=True)

@@ -9,8 +9,9 @@ on.
 import re
 import shlex
 import shutil
+from collections import Counter
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import groupby
 from pathlib import Path
 
@@ -23,10 +24,11 @@ from numpy.typing import NDArray
 from rich.console import Console
 from rich.progress import track as progress
 
-from artifactnet.pipeline.bench.labelled_rows import check_labels, rows_by_id
+from artifactnet.pipeline.bench.labelled_rows import check_labels, piece_of, rows_by_id
 from artifactnet.pipeline.bench.one_detector import (
     BenchSettings,
     TrackScores,
+    content_of,
     mean_seconds,
     score_catalogue,
     settings_differ,
@@ -66,6 +68,7 @@ class ScoredBy:
       seconds: that a track took, on average.
       peak_bytes: most memory of its process.
       errors: tracks that it could not score.
+      first_error: of them, with its track.
     """
 
     name: str
@@ -75,6 +78,7 @@ class ScoredBy:
     seconds: float
     peak_bytes: int
     errors: int
+    first_error: str = ""
 
 
 @dataclass(frozen=True)
@@ -111,7 +115,7 @@ def tracks_of(rows: Sequence[tuple[ManifestRow, str]]) -> LabelledTracks:
         np.array([label == AI for _, label in rows]),
         np.array([source(row, label) for row, label in rows]),
         np.array([row.bench_origin or "(none)" for row, _ in rows]),
-        np.array([str(dict(row.carried).get("pair") or row.track_id) for row, _ in rows]),
+        np.array([piece_of(row) for row, _ in rows]),
     )
 
 
@@ -122,11 +126,9 @@ def file_of(folder: Path, number: int, asked: str) -> Path:
 
 def scored_by(path: Path, tracks: LabelledTracks) -> ScoredBy:
     """Scores in ``path``, brought into the order of ``tracks``."""
-    settings, scores, end = stored(path)
-    by_id = {one.track_id: one for one in scores}
-    known = [
-        by_id.get(str(name), TrackScores(str(name), {}, False, 0.0, "")) for name in tracks.track_id
-    ]
+    found = stored(path)
+    unknown = TrackScores("", {}, False, 0.0, "no score is stored")
+    known = [found.scores.get(str(name), unknown) for name in tracks.track_id]
     p_ai = [one.p_ai.get(UNPROCESSED, np.nan) for one in known]
     drift = [
         max((abs(p - one.p_ai[UNPROCESSED]) for name, p in one.p_ai.items() if name != UNPROCESSED),
@@ -134,13 +136,14 @@ def scored_by(path: Path, tracks: LabelledTracks) -> ScoredBy:
         for one in known
     ]  # fmt: skip
     return ScoredBy(
-        str(settings["name"]),
+        str(found.settings["name"]),
         np.array(p_ai, np.float64),
         np.array([one.called_ai for one in known]),
         np.array(drift, np.float64),
-        mean_seconds(list(by_id.values())),
-        int(end.get("peak_bytes", 0)),
+        mean_seconds(list(found.scores.values())),
+        found.peak_bytes,
         sum(bool(one.error) for one in known),
+        next((f"{one.track_id}: {one.error}" for one in known if one.error), ""),
     )
 
 
@@ -231,6 +234,15 @@ def write_scores(tracks: LabelledTracks, by: Sequence[ScoredBy], path: Path) -> 
     pq.write_table(table, path, compression="zstd")
 
 
+def _named_apart(by: Sequence[ScoredBy], asked: Sequence[str]) -> list[ScoredBy]:
+    """``by``, with what was asked for behind a name that two of them have."""
+    names = Counter(one.name for one in by)
+    return [
+        replace(one, name=f"{one.name} [{text}]") if names[one.name] > 1 else one
+        for one, text in zip(by, asked, strict=True)
+    ]
+
+
 def run_side_by_side(request: BenchRequest) -> SideBySide:
     """Score, measure, compare, write; goes on where an earlier run of the same request stopped.
 
@@ -253,39 +265,59 @@ def run_side_by_side(request: BenchRequest) -> SideBySide:
     if request.overwrite:
         shutil.rmtree(folder, ignore_errors=True)
     folder.mkdir(parents=True, exist_ok=True)
-    rows = labelled(rows_by_id(catalogue), AI if published else None)
+    all_rows = rows_by_id(catalogue)
+    rows = labelled(all_rows.by_id, AI if published else None)
+    left_out = all_rows.left_out + len(all_rows.by_id) - len(rows)
     tracks = tracks_of(rows)
     codecs = tuple(str(one) for one in request.codecs)
     jobs = [
-        (BenchSettings(one, request.segments, request.window_seconds, codecs),
-         file_of(folder, number, one))
+        (
+            BenchSettings(one, request.segments, request.window_seconds, codecs, content_of(one)),
+            file_of(folder, number, one),
+        )
         for number, one in enumerate(asked)
-    ]  # fmt: skip
+    ]
     for settings, path in jobs:
         if settings_differ(path, settings):
             raise OutputError(
-                f"{path} holds scores of another bench: replace them with --overwrite"
+                f"{path} holds scores of other weights or settings: replace them with --overwrite"
             )
     console = Console(stderr=True)
     plain = [row for row, _ in rows]
     for settings, path in jobs:
-        missing = len(plain) - len({one.track_id for one in stored(path)[1]})
+        known = stored(path)
+        missing = sum(not known.is_done(row.track_id) for row in plain)
         done = score_catalogue(settings, plain, request.codecs, path)
         for _ in progress(
             done, settings.detector, missing, console=console, disable=not console.is_terminal
         ):
             pass
-    by = [scored_by(path, tracks) for _, path in jobs]
-    write_scores(tracks, by, output / "scores.parquet")
+    every = _named_apart([scored_by(path, tracks) for _, path in jobs], asked)
+    by = [one for one in every if np.isfinite(one.p_ai).any()]
+    failed = tuple(
+        f"{one.name}: {one.first_error}" for one in every if not np.isfinite(one.p_ai).any()
+    )
+    if not by:
+        raise ValueError(f"no detector could score a track; {failed[0]}")
     shared = int(np.all([np.isfinite(one.p_ai) for one in by], axis=0).sum())
     if not shared:
+        worst = max(by, key=lambda one: one.errors)
         raise ValueError(
-            "no track was scored by every detector; see scores/*.jsonl for the reasons"
+            f"no track was scored by every detector; {worst.name} could not score {worst.errors}, "
+            f"{worst.first_error}"
         )
+    write_scores(tracks, by, output / "scores.parquet")
     report = SideBySide(
-        command_of(request), len(rows), shared, tuple(results_of(tracks, by)),
-        tuple(compared(tracks, by)), tuple(map(tuple, by_source(tracks, by))), tuple(absent),
-    )  # fmt: skip
+        command_of(request),
+        len(rows),
+        shared,
+        tuple(results_of(tracks, by)),
+        tuple(compared(tracks, by)),
+        tuple(map(tuple, by_source(tracks, by))),
+        tuple(absent),
+        left_out,
+        failed,
+    )
     curves = {one.name: one.p_ai for one in by}
     write_side_by_side(report, tracks.is_ai, curves, output)
     return report

@@ -7,6 +7,7 @@ import json
 import math
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass
+from itertools import cycle
 from pathlib import Path
 
 import matplotlib as mpl
@@ -22,6 +23,8 @@ from artifactnet.pipeline.evaluation.paired import PairedDifference
 
 mpl.use("agg")
 NAME = "side_by_side"
+LINES = ("-", "--", "-.", ":")
+"""Of the plot; told apart without colour too."""
 
 
 @dataclass(frozen=True)
@@ -71,6 +74,8 @@ class SideBySide:
       compared: the first detector against each other one.
       sources: rows of source, label, tracks, and the share called ``ai`` by each detector.
       absent: ids of a published benchmark whose audio is not there.
+      left_out: lines of the manifest that are no row, repeat an id, or have no known label.
+      failed: detectors that could score nothing, each with its first error.
     """
 
     command: str
@@ -80,6 +85,8 @@ class SideBySide:
     compared: tuple[Compared, ...]
     sources: tuple[tuple[str, ...], ...]
     absent: tuple[str, ...]
+    left_out: int = 0
+    failed: tuple[str, ...] = ()
 
 
 def _number(value: float, digits: int = 3) -> str:
@@ -127,6 +134,10 @@ def markdown(report: SideBySide) -> str:
         ),
         "",
     ]  # fmt: skip
+    if report.left_out:
+        lines += [f"Lines that are no row of their own with a label: {report.left_out}.", ""]
+    lines += [f"Could score nothing: {one}" for one in report.failed]
+    lines += [""] if report.failed else []
     if not report.compared and len(names) > 1:
         lines += [f"No comparison in pairs: fewer than {FEWEST} tracks of a class.", ""]
     if report.compared:
@@ -158,7 +169,7 @@ def plot(is_ai: NDArray[np.bool_], scores: Mapping[str, NDArray[np.float64]], pa
     figure = Figure(figsize=(7, 5))
     axes = figure.subplots()
     least = 0.5 / max(1, int((~is_ai[shared]).sum()))
-    for style, (name, score) in zip(_styles(), scores.items(), strict=False):
+    for style, (name, score) in zip(cycle(LINES), scores.items(), strict=False):
         false, true, _ = roc_curve(is_ai[shared], score[shared])
         axes.step(np.maximum(false, least), true, style, where="post", label=name)
     axes.axvline(0.01, color="grey", linewidth=0.8, linestyle=":")
@@ -169,11 +180,6 @@ def plot(is_ai: NDArray[np.bool_], scores: Mapping[str, NDArray[np.float64]], pa
     axes.legend(loc="lower right", fontsize=8)
     axes.grid(alpha=0.3)
     figure.savefig(path, dpi=120, bbox_inches="tight")
-
-
-def _styles() -> list[str]:
-    """Told apart without colour too."""
-    return ["-", "--", "-.", ":"] * 4
 
 
 def write_side_by_side(

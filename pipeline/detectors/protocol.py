@@ -27,7 +27,7 @@ class Detector(Protocol):
       sample_rate: Hz of the sound that it takes.
       channels: 1 or 2.
       seconds: length of the sound that it takes; ``None`` for any. Shorter sound is followed by
-        silence.
+        silence; of a window that holds it several times each piece is scored.
       level: ``segment`` where each window is scored and the scores are pooled, ``track`` where the
         windows of a track, one after the other, are scored at once.
       output: ``probability`` or ``logit``; above 0.5 and 0 for generated.
@@ -136,7 +136,11 @@ def sound_for(
     if detector.level == "track":
         sound = joined(windows, starts, detector.sample_rate)[None]
     if detector.seconds is not None:
-        sound = fitted(sound, round(detector.seconds * detector.sample_rate))
+        samples = round(detector.seconds * detector.sample_rate)
+        pieces = sound.shape[1] // samples
+        if detector.level == "segment" and pieces > 1:  # a long window is several of its own
+            sound = sound[:, : pieces * samples].reshape(-1, samples)
+        sound = fitted(sound, samples)
     return np.repeat(np.ascontiguousarray(sound, np.float32)[:, None], detector.channels, axis=1)
 
 

@@ -32,18 +32,25 @@ def _imported(text: str, asked: str) -> Callable[..., Any]:
     module, _, name = text.partition(":")
     try:
         found = getattr(import_module(module), name)
-    except ImportError as error:
-        if isinstance(error, ModuleNotFoundError) and error.name not in (
-            module,
-            module.split(".")[0],
-        ):
-            raise  # of a package that the module needs: the command line says which extra brings it
+    except ModuleNotFoundError as error:
+        if module in (one.partition(":")[0] for one in OURS.values()):
+            raise  # of a package that it needs: the command line says which extra brings it
+        if error.name not in (module, module.split(".")[0]):
+            raise _refused(asked, error) from error
         raise DetectorError(f"--detector {asked}: no module {module} ({error})") from error
     except AttributeError as error:
         raise DetectorError(f"--detector {asked}: {module} has no {name}") from error
+    except Exception as error:  # of a module that is not ours
+        raise _refused(asked, error) from error
     if not callable(found):
         raise DetectorError(f"--detector {asked}: {text} is no function that makes a detector")
     return found
+
+
+def _refused(asked: str, error: BaseException) -> DetectorError:
+    """What somebody else's code raised, in one line."""
+    reason = f"{type(error).__name__}: {error}".splitlines()[0]
+    return DetectorError(f"--detector {asked}: {reason}")
 
 
 def open_detector(asked: str) -> Detector:
@@ -58,7 +65,10 @@ def open_detector(asked: str) -> Detector:
         return checked(factory(argument), asked)
     plugin = next((one for one in entry_points(group=GROUP) if one.name == name), None)
     if plugin is not None:
-        factory = plugin.load()
+        try:
+            factory = plugin.load()
+        except Exception as error:  # of a package that is not ours
+            raise _refused(asked, error) from error
     elif argument and all(part.isidentifier() for part in name.split(".")):
         factory, argument = _imported(asked, asked), ""
     else:
@@ -69,7 +79,6 @@ def open_detector(asked: str) -> Detector:
         made = factory(argument) if argument else factory()
     except DetectorError:
         raise
-    except Exception as error:  # of a package that is not ours
-        reason = f"{type(error).__name__}: {error}"
-        raise DetectorError(f"--detector {asked}: {reason}".splitlines()[0]) from error
+    except (Exception, SystemExit) as error:  # of a package that is not ours
+        raise _refused(asked, error) from error
     return checked(made, asked)

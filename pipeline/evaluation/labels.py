@@ -5,10 +5,10 @@ Enters: the text of a column ``label``. Leaves: ``ai``, ``real``, or nothing.
 
 AI, REAL = "ai", "real"
 WORDS = {
-    AI: ("ai", "fake", "generated", "machine", "synthetic", "spoof", "1", "true"),
-    REAL: ("real", "human", "bonafide", "bona-fide", "authentic", "0", "false"),
+    AI: ("ai", "fake", "generated", "machine", "synthetic", "spoof", "1"),
+    REAL: ("real", "human", "bonafide", "bona-fide", "authentic", "0"),
 }
-"""Numbers and truth values answer whether a track is generated."""
+"""Numbers answer whether a track is generated."""
 _MEANINGS = {word: label for label, words in WORDS.items() for word in words}
 
 

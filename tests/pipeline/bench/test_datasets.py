@@ -134,6 +134,28 @@ def test_sums_find_what_changed_and_what_is_gone(tmp_path: Path) -> None:
     assert len(output.read_text().splitlines()) == 2
 
 
+def test_odd_rows_are_no_traceback(tmp_path: Path) -> None:
+    artifactbench(tmp_path)
+    manifest = tmp_path / "artifactbench_v2_primary_manifest.json"
+    manifest.write_text(manifest.read_text().replace('"label": "ai"', '"label": "weird"'))
+    with pytest.raises(DataSetError, match="no track of artifactbench"):
+        list_data_set(data_set("artifactbench"), tmp_path, None)
+    (tmp_path / "aime").mkdir()
+    rows = [{"id": "1", "model": "Udio", "audio": {"bytes": None, "path": "a.mp3"}}]
+    kind = pa.struct([("bytes", pa.binary()), ("path", pa.string())])
+    table = pa.Table.from_pylist(
+        rows, pa.schema([("id", pa.string()), ("model", pa.string()), ("audio", kind)])
+    )
+    pq.write_table(table, tmp_path / "aime" / "t.parquet")
+    with pytest.raises(DataSetError, match="not laid out as aime"):
+        list_data_set(data_set("aime"), tmp_path / "aime", None)
+
+
+def test_a_list_is_not_checked_and_replaced_at_once(tmp_path: Path) -> None:
+    with pytest.raises(DataSetError, match="use one of them"):
+        make_manifest("fma", tmp_path, tmp_path / "m.jsonl", tmp_path / "sums", True)
+
+
 @pytest.mark.parametrize("name", sorted(DATA_SETS))
 def test_without_a_folder_it_says_what_to_download(name: str) -> None:
     text, code = make_manifest(name, None, None, None, False)

@@ -9,6 +9,7 @@ import pyarrow.parquet as pq
 import pytest
 import soundfile
 
+from artifactnet.models.onnx_export import with_thresholds
 from artifactnet.pipeline.bench.one_detector import stored
 from artifactnet.pipeline.bench.request import BenchRequest
 from artifactnet.pipeline.bench.side_by_side import run_side_by_side
@@ -52,6 +53,20 @@ class Choosy(Level):
         if np.abs(sound).max() > 0.9:
             raise MemoryError("too loud")
         return super().score(sound)
+
+class Broken(Level):
+    def score(self, sound):
+        raise ValueError("out of order")
+
+def broken():
+    return Broken("broken")
+
+class Noisy(Level):
+    def score(self, sound):
+        return np.clip(super().score(sound) + 0.4 * np.sin(1e4 * sound[:, 0, 99]), 0, 1)
+
+def noisy():
+    return Noisy("noisy")
 
 def choosy():
     return Choosy("choosy")
@@ -117,16 +132,85 @@ def test_bench_goes_on_after_a_crash(catalogue: Path, monkeypatch: pytest.Monkey
     mended = catalogue.parent / "mended"
     monkeypatch.setenv("MENDED", str(mended))
     asked = request(catalogue, "crashing")
-    with pytest.raises(DetectorError, match="ended with SIGSEGV"):
+    with pytest.raises(DetectorError, match=r"ended with SIGSEGV on track \d+; the same command"):
         run_side_by_side(asked)
     (path,) = (catalogue.parent / "bench" / "scores").glob("*.jsonl")
-    before = stored(path)[1]
+    before = stored(path).scores
     assert 0 < len(before) < 81
+    assert [one.error for one in before.values()][-1] == "crashed: SIGSEGV"
     mended.touch()
+    assert run_side_by_side(asked).shared == 79  # the track that it crashed on is not tried again
+    after = stored(path).scores
+    assert {name: after[name] for name in before} == before
+    assert len(after) == 81
+
+
+def test_a_torn_line_costs_nothing(catalogue: Path) -> None:
+    asked = request(catalogue, "loud")
+    first = run_side_by_side(asked)
+    (path,) = (catalogue.parent / "bench" / "scores").glob("*.jsonl")
+    for kept in (0.5, 0.001):  # in the middle of a score, and of the settings
+        path.write_bytes(path.read_bytes()[: int(kept * path.stat().st_size)])
+        again = run_side_by_side(asked)
+        assert again.shared == 80
+        assert again.results[0].metrics == first.results[0].metrics
+
+
+def test_an_error_that_passes_is_tried_again(catalogue: Path) -> None:
+    asked = request(catalogue, "loud")
+    (catalogue.parent / "0.wav").rename(catalogue.parent / "elsewhere.wav")
+    assert run_side_by_side(asked).shared == 79
+    (catalogue.parent / "elsewhere.wav").rename(catalogue.parent / "0.wav")
     assert run_side_by_side(asked).shared == 80
-    after = stored(path)[1]
-    assert after[: len(before)] == before
-    assert len({one.track_id for one in after}) == len(after) == 81
+
+
+def test_a_detector_that_scores_nothing_is_named_and_left_out(catalogue: Path) -> None:
+    report = run_side_by_side(request(catalogue, "loud", "broken"))
+    assert report.shared == 80
+    assert [one.detector for one in report.results] == ["level"]
+    assert "broken: 0: ValueError: out of order" in report.failed[0]
+    assert "Could score nothing: broken" in markdown(report)
+    with pytest.raises(ValueError, match="no detector could score a track; broken: "):
+        run_side_by_side(request(catalogue, "broken", overwrite=True))
+
+
+def test_versions_of_a_piece_count_as_one(catalogue: Path) -> None:
+    rows = [json.loads(line) for line in catalogue.read_text().splitlines()]
+    apart = run_side_by_side(request(catalogue, "loud", "noisy")).compared[0].auc
+    for number, row in enumerate(rows):
+        row["pair"] = f"piece {number // 8}"
+    catalogue.write_text("".join(json.dumps(row) + "\n" for row in rows))
+    together = run_side_by_side(request(catalogue, "loud", "noisy")).compared[0].auc
+    assert together.value == apart.value
+    assert together.low != apart.low
+
+
+def test_lines_that_are_left_out_are_counted(catalogue: Path) -> None:
+    with catalogue.open("a") as file:
+        file.write('no json\n{"track_id": "0", "uri": "0.wav", "label": "fake"}\n')
+        file.write('{"track_id": "q", "uri": "1.wav", "label": "maybe"}\n')
+    report = run_side_by_side(request(catalogue, "loud"))
+    assert (report.tracks, report.left_out) == (81, 3)
+
+
+def test_detectors_of_one_name_are_told_apart(catalogue: Path) -> None:
+    report = run_side_by_side(request(catalogue, "loud", "Level"))
+    assert [one.detector for one in report.results] == [
+        "level [loudness_plugin:loud]", "level [loudness_plugin:Level]",
+    ]  # fmt: skip
+
+
+def test_other_weights_want_another_folder(catalogue: Path, free_weights: Path) -> None:
+    weights = catalogue.parent / "w.onnx"
+    weights.write_bytes(free_weights.read_bytes())
+    asked = BenchRequest(
+        str(catalogue), str(catalogue.parent / "bench"), segments=1, codecs=parse_codecs("wav"),
+        detector=[f"onnx:{weights}"],
+    )  # fmt: skip
+    run_side_by_side(asked)
+    with_thresholds(free_weights, weights, 0.1, 0.9)
+    with pytest.raises(OutputError, match="other weights or settings"):
+        run_side_by_side(asked)
 
 
 def test_what_one_detector_can_not_score_counts_for_none(catalogue: Path) -> None:

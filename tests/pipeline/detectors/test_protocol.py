@@ -61,6 +61,12 @@ def test_fixed_length_cuts_or_adds_silence() -> None:
     assert not longer[:, :, 4_000:].any()
 
 
+def test_a_window_that_holds_it_several_times_is_several() -> None:
+    sound = sound_for(Echo(seconds=1.5), WINDOWS, (0, 4, 8), 1_000)
+    assert sound.shape == (6, 1, 1_500)
+    assert track_score(Echo(seconds=1.5), WINDOWS, (0, 4, 8), 1_000) == pytest.approx(0.4)
+
+
 def test_track_level_gets_all_at_once_and_shared_sound_once() -> None:
     time = np.arange(8_000, dtype=np.float32) / 8_000
     starts = (0.0, 2.0, 4.0)

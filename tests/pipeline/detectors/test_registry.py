@@ -35,12 +35,17 @@ def broken():
     raise RuntimeError("no licence\\nof any kind")
 
 number = 3
+
+def leaving():
+    raise SystemExit(3)
 """
 
 
 @pytest.fixture
 def plugin(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     (tmp_path / "some_plugin.py").write_text(PLUGIN)
+    (tmp_path / "needy_plugin.py").write_text("import no_such_package")
+    (tmp_path / "odd_plugin.py").write_text("def make(:")
     monkeypatch.syspath_prepend(str(tmp_path))
     monkeypatch.delitem(sys.modules, "some_plugin", raising=False)
 
@@ -68,6 +73,9 @@ def test_entry_point_with_and_without_argument(
         ("some_plugin:absent", "some_plugin has no absent"),
         ("some_plugin:number", "no function that makes a detector"),
         ("some_plugin:broken", "RuntimeError: no licence"),
+        ("some_plugin:leaving", "SystemExit: 3"),
+        ("needy_plugin:make", "ModuleNotFoundError: No module named 'no_such_package'"),
+        ("odd_plugin:make", "SyntaxError"),
         ("onnx", "name a file"),
         ("onnx:absent.onnx", "absent.onnx: no such model file"),
         ("onnx:absent.toml", "absent.toml: can't be read"),
@@ -82,6 +90,13 @@ def test_mistakes_are_one_line(plugin: None, asked: str, message: str) -> None:
         open_detector(asked)
     assert message in str(caught.value)
     assert "\n" not in str(caught.value)
+
+
+def test_entry_point_to_nothing_is_one_line(monkeypatch: pytest.MonkeyPatch) -> None:
+    point = EntryPoint("gone", "no_such_module:make", GROUP)
+    monkeypatch.setattr(registry, "entry_points", lambda group: [point])
+    with pytest.raises(DetectorError, match="No module named 'no_such_module'"):
+        open_detector("gone")
 
 
 def test_clam_without_weights_is_named(tmp_path: Path) -> None:

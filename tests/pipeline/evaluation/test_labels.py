@@ -5,12 +5,12 @@ import pytest
 from artifactnet.pipeline.evaluation.labels import known_label
 
 
-@pytest.mark.parametrize("word", ["ai", "AI", " fake ", "generated", "1", 1, 1.0, True, "spoof"])
+@pytest.mark.parametrize("word", ["ai", "AI", " fake ", "generated", "1", 1, 1.0, "spoof"])
 def test_generated(word: object) -> None:
     assert known_label(word) == "ai"
 
 
-@pytest.mark.parametrize("word", ["real", "Human", "0", 0, 0.0, False, "bonafide"])
+@pytest.mark.parametrize("word", ["real", "Human", "0", 0, 0.0, "bonafide"])
 def test_human(word: object) -> None:
     assert known_label(word) == "real"
 
