@@ -63,6 +63,7 @@ class BenchReport:
       unlabelled: tracks without a label.
       errors: tracks and lines that could not be audited.
       absent: ids of a published benchmark whose audio is not there.
+      plots: files beside the report.
     """
 
     model_id: str
@@ -75,6 +76,7 @@ class BenchReport:
     unlabelled: int
     errors: int
     absent: tuple[str, ...] = ()
+    plots: tuple[str, ...] = ()
 
 
 def signed(difference: Estimate) -> str:
@@ -157,6 +159,7 @@ def markdown(report: BenchReport) -> str:
             ],
         ),
         "",
+        *(f"![{Path(plot).stem}]({plot})\n" for plot in report.plots),
     ]
     return "\n".join(lines)
 

@@ -140,6 +140,15 @@ def run_bench(request: BenchRequest) -> BenchReport:
         if drift := _drift(some, origin):
             drifts.append(drift)
     results = by_source(tracks)
+    plots = [PLOTS[2]]
+    plot_sources(results, output / PLOTS[2])
+    if tracks.is_ai.any() and not tracks.is_ai.all():
+        plots = [*PLOTS[:2], *plots]
+        plot_roc(tracks, scores, output / PLOTS[0])
+        plot_reliability(tracks, output / PLOTS[1])
+    if drifts:
+        plots.append(PLOTS[3])
+        plot_drift(tracks, output / PLOTS[3])
     report = BenchReport(
         model_id=record.model_id,
         command=_command(request),
@@ -151,12 +160,7 @@ def run_bench(request: BenchRequest) -> BenchReport:
         unlabelled=unlabelled,
         absent=absent,
         errors=record.counts.errors,
+        plots=tuple(plots),
     )
     write_report(report, output)
-    if tracks.is_ai.any() and not tracks.is_ai.all():
-        plot_roc(tracks, scores, output / PLOTS[0])
-        plot_reliability(tracks, output / PLOTS[1])
-    plot_sources(results, output / PLOTS[2])
-    if drifts:
-        plot_drift(tracks, output / PLOTS[3])
     return report

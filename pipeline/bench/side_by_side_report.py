@@ -158,6 +158,8 @@ def markdown(report: SideBySide) -> str:
         ]  # fmt: skip
     if report.absent:
         lines += [f"Tracks whose audio is not there: {len(report.absent)}.", ""]
+    if any(one.metrics.tracks_ai and one.metrics.tracks_real for one in report.results):
+        lines += [f"![ROC of each detector]({NAME}.png)", ""]
     lines += ["Share called ai, by source:", ""]
     lines += table(["source", "label", "tracks", *names], [list(row) for row in report.sources])
     return "\n".join([*lines, ""])

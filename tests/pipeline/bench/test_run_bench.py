@@ -42,6 +42,7 @@ def test_files_hold_the_report(benched) -> None:
     assert "| sample | ArtifactNet | 3 | 4 |" in (output / "bench.md").read_text()
     assert pq.read_table(output / "sources.parquet").num_rows == len(report.sources)
     for name in PLOTS:
+        assert f"]({name})" in (output / "bench.md").read_text()
         assert (output / name).read_bytes().startswith(b"\x89PNG")
 
 

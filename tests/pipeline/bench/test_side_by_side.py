@@ -121,6 +121,7 @@ def test_report_compares_on_what_all_scored(catalogue: Path) -> None:
     )
     folder = catalogue.parent / "bench"
     assert (folder / "side_by_side.md").read_text() == markdown(report)
+    assert "](side_by_side.png)" in markdown(report)
     assert json.loads((folder / "side_by_side.json").read_text())["shared"] == 80
     assert (folder / "side_by_side.png").read_bytes().startswith(b"\x89PNG")
     table = pq.read_table(folder / "scores.parquet")
