@@ -88,7 +88,8 @@ def _explanation(
     alike = reference.human_rate_near(condition.fact, value, condition.above, config)
     called = f"{alike.seen} {'is' if alike.seen == 1 else 'are'} called ai"
     why = (
-        f"of the {alike.tracks} human tracks nearest in this, {called}"
+        f"of the {alike.tracks} human tracks nearest in this, {called}, so between "
+        f"{alike.lower:.1%} and {alike.upper:.1%} of all such"
         if alike.enough
         else f"only {alike.tracks} human tracks that were tested are as extreme"
     )

@@ -73,7 +73,7 @@ def timeline(found: TrackEvidence, sound: TrackSound) -> str:
     score.axhline(found.threshold_real, color=INK, linewidth=0.8, linestyle=":")
     score.text(duration, found.threshold_real, " real", va="center", fontsize=8)
     score.set(ylim=(0, 1.35), yticks=(0, 0.5, 1), xlabel="seconds")
-    score.set_ylabel("P(AI)", rotation=0, ha="right", va="center")
+    score.set_ylabel("score", rotation=0, ha="right", va="center")
     return svg(figure)
 
 
@@ -176,7 +176,7 @@ def _classes(axes, reference: Reference) -> None:  # type: ignore[no-untyped-def
             histtype="stepfilled", facecolor="none" if hatch else f"{colour}55", edgecolor=colour,
             hatch=hatch, label=f"known {name} ({len(scores):,})",
         )  # fmt: skip
-    axes.set(xlabel="P(AI)", ylabel="% of tracks", xlim=(0, 1))
+    axes.set(xlabel="score", ylabel="% of tracks", xlim=(0, 1))
     axes.legend(loc="upper center", frameon=False, fontsize=8)
 
 
@@ -191,6 +191,6 @@ def catalogue_histogram(p_ai: NDArray[np.float64], reference: Reference | None) 
     )  # fmt: skip
     if reference:
         _classes(axes, reference)
-    axes.set(xlabel="P(AI)", ylabel="% of tracks", xlim=(0, 1))
+    axes.set(xlabel="score", ylabel="% of tracks", xlim=(0, 1))
     axes.legend(loc="upper center", frameon=False, fontsize=8)
     return svg(figure)
