@@ -15,6 +15,7 @@ from numpy.typing import NDArray
 from scipy import interpolate
 from torch import nn
 
+from artifactnet.models.published.bounds import check_bounds
 from artifactnet.models.safetensors_io import load_module, save_module
 
 BLOCK_FRAMES = 256
@@ -54,10 +55,7 @@ class FakeprintConfig:
             "f_max": (1, self.sample_rate / 2), "area": (2, 1000), "max_db": (0.1, 200),
             "min_db": (-200, 200),
         }  # fmt: skip
-        for name, (least, most) in bounds.items():
-            value = getattr(self, name)
-            if not isinstance(value, int | float) or not least <= value <= most:
-                raise ValueError(f"{name} is {value!r}; use {least:g} to {most:g}")
+        check_bounds(self, bounds)
         if self.size < self.area:
             raise ValueError(f"{self.size} bins from f_min to f_max are fewer than area")
 

@@ -18,6 +18,7 @@ from librosa.filters import mel
 from torch import Tensor, nn
 from torch.nn import functional
 
+from artifactnet.models.published.bounds import check_bounds
 from artifactnet.models.published.tensors import fill, read_tensors
 from artifactnet.models.safetensors_io import WeightsError, load_module, save_module
 
@@ -83,10 +84,7 @@ class SpecTTTraConfig:
             "n_mels": (8, 1024), "f_min": (0, self.f_max), "f_max": (1, self.sample_rate / 2),
             "top_db": (1, 200),
         }  # fmt: skip
-        for name, (least, most) in bounds.items():
-            value = getattr(self, name)
-            if not isinstance(value, int | float) or not least <= value <= most:
-                raise ValueError(f"{name} is {value!r}; use {least:g} to {most:g}")
+        check_bounds(self, bounds)
         if self.embed_dim % self.num_heads:
             raise ValueError(
                 f"embed_dim {self.embed_dim} can't be parted by {self.num_heads} heads"
