@@ -46,7 +46,12 @@ from artifactnet.pipeline.detectors.registry import open_detector
 from artifactnet.pipeline.evaluation.intervals import FEWEST
 from artifactnet.pipeline.evaluation.labels import AI, known_label
 from artifactnet.pipeline.evaluation.metrics import ScoredTracks, measure
-from artifactnet.pipeline.evaluation.paired import adjusted, paired_auc, paired_verdicts
+from artifactnet.pipeline.evaluation.paired import (
+    adjusted,
+    paired_auc,
+    paired_verdicts,
+    scored_by_all,
+)
 from artifactnet.pipeline.output.folder import OutputError
 from artifactnet.transforms.audio.codec_spec import UNPROCESSED
 from artifactnet.transforms.elements.records import ManifestRow
@@ -149,7 +154,7 @@ def scored_by(path: Path, tracks: LabelledTracks) -> ScoredBy:
 
 def results_of(tracks: LabelledTracks, by: Sequence[ScoredBy]) -> list[DetectorResult]:
     """Figures of each detector on each split, of the tracks that all of them scored."""
-    shared = np.all([np.isfinite(one.p_ai) for one in by], axis=0)
+    shared = scored_by_all(one.p_ai for one in by)
     origins = [str(one) for one in np.unique(tracks.bench_origin[shared])]
     splits = {WHOLE: shared}
     if len(origins) > 1:
@@ -177,7 +182,7 @@ def compared(tracks: LabelledTracks, by: Sequence[ScoredBy]) -> list[Compared]:
 
     Nothing where a class has too few tracks to speak of a difference.
     """
-    shared = np.all([np.isfinite(one.p_ai) for one in by], axis=0)
+    shared = scored_by_all(one.p_ai for one in by)
     is_ai, group = tracks.is_ai[shared], tracks.group[shared]
     if min(is_ai.sum(), (~is_ai).sum()) < FEWEST:
         return []
@@ -194,7 +199,7 @@ def compared(tracks: LabelledTracks, by: Sequence[ScoredBy]) -> list[Compared]:
 
 def by_source(tracks: LabelledTracks, by: Sequence[ScoredBy]) -> list[list[str]]:
     """Share called ``ai`` by each detector, a row a source."""
-    shared = np.all([np.isfinite(one.p_ai) for one in by], axis=0)
+    shared = scored_by_all(one.p_ai for one in by)
     rows = []
     order = np.lexsort((tracks.source, ~tracks.is_ai))
     keyed = ((bool(tracks.is_ai[i]), str(tracks.source[i]), int(i)) for i in order if shared[i])
@@ -299,7 +304,7 @@ def run_side_by_side(request: BenchRequest) -> SideBySide:
     )
     if not by:
         raise ValueError(f"no detector could score a track; {failed[0]}")
-    shared = int(np.all([np.isfinite(one.p_ai) for one in by], axis=0).sum())
+    shared = int(scored_by_all(one.p_ai for one in by).sum())
     if not shared:
         worst = max(by, key=lambda one: one.errors)
         raise ValueError(

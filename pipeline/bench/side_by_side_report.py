@@ -19,7 +19,7 @@ from sklearn.metrics import roc_curve
 from artifactnet.pipeline.bench.report import HEADINGS, plain_json, table
 from artifactnet.pipeline.evaluation.intervals import FEWEST
 from artifactnet.pipeline.evaluation.metrics import FIGURES, Metrics
-from artifactnet.pipeline.evaluation.paired import PairedDifference
+from artifactnet.pipeline.evaluation.paired import PairedDifference, scored_by_all
 
 mpl.use("agg")
 NAME = "side_by_side"
@@ -93,10 +93,6 @@ def _number(value: float, digits: int = 3) -> str:
     return "" if math.isnan(value) else f"{value:.{digits}f}"
 
 
-def _difference(one: PairedDifference) -> str:
-    return f"{one.value:+.3f} [{one.low:+.3f}, {one.high:+.3f}]"
-
-
 def markdown(report: SideBySide) -> str:
     """The report as people read it."""
     names = list(dict.fromkeys(one.detector for one in report.results))
@@ -149,7 +145,7 @@ def markdown(report: SideBySide) -> str:
             *table(
                 ["less", "AUC", "p", "right verdicts", "p"],
                 [
-                    [one.second, _difference(one.auc), f"{one.auc_p:.2g}", _difference(one.right),
+                    [one.second, str(one.auc), f"{one.auc_p:.2g}", str(one.right),
                      f"{one.right_p:.2g}"]
                     for one in report.compared
                 ],
@@ -167,7 +163,7 @@ def markdown(report: SideBySide) -> str:
 
 def plot(is_ai: NDArray[np.bool_], scores: Mapping[str, NDArray[np.float64]], path: Path) -> None:
     """ROC of each detector on a logarithmic axis of false positives."""
-    shared = np.all([np.isfinite(one) for one in scores.values()], axis=0)
+    shared = scored_by_all(scores.values())
     figure = Figure(figsize=(7, 5))
     axes = figure.subplots()
     least = 0.5 / max(1, int((~is_ai[shared]).sum()))

@@ -5,6 +5,7 @@ AUCs with its interval (DeLong et al. 1988; tracks that are versions of one piec
 Obuchowski 1997), and of their shares of right verdicts (McNemar 1947, exact).
 """
 
+from collections.abc import Iterable
 from typing import NamedTuple
 
 import numpy as np
@@ -30,8 +31,17 @@ class PairedDifference(NamedTuple):
     p_value: float
 
     def __str__(self) -> str:
-        """E.g. ``+0.026 [-0.041, +0.102], p 0.31``."""
-        return f"{self.value:+.3f} [{self.low:+.3f}, {self.high:+.3f}], p {self.p_value:.2g}"
+        """E.g. ``+0.026 [-0.041, +0.102]``."""
+        return f"{self.value:+.3f} [{self.low:+.3f}, {self.high:+.3f}]"
+
+
+def scored_by_all(scores: Iterable[NDArray[np.float64]]) -> NDArray[np.bool_]:
+    """Which tracks have a score of every detector, ``[tracks]``.
+
+    Args:
+      scores: of each detector, ``[tracks]``, NaN where it has none.
+    """
+    return np.all([np.isfinite(one) for one in scores], axis=0)
 
 
 def placements(score: NDArray[np.float64], is_ai: NDArray[np.bool_]) -> NDArray[np.float64]:
