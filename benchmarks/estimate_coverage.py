@@ -12,9 +12,9 @@ import hashlib
 
 import numpy as np
 
-from artifactnet.models.artifactnet import SHIPPED_WEIGHTS, load_detector
+from artifactnet.models.artifactnet import load_detector
 from artifactnet.models.config import SHORT_SEGMENTS
-from artifactnet.models.safetensors_io import model_id
+from artifactnet.models.weights_file import SHIPPED_WEIGHTS, model_id
 from artifactnet.pipeline.evaluation.prevalence import prevalence
 from artifactnet.pipeline.evidence.estimate import strata_of
 from artifactnet.pipeline.evidence.reference import Reference, load_reference

@@ -10,8 +10,9 @@ import time
 import apache_beam as beam
 import numpy as np
 
-from artifactnet.models.artifactnet import SHIPPED_WEIGHTS
-from artifactnet.transforms.detector.detector import Detector, DetectorOptions, detector_of
+from artifactnet.models.weights_file import SHIPPED_WEIGHTS
+from artifactnet.transforms.detector.detector import DetectorOptions, detector_of
+from artifactnet.transforms.detector.network_detector import Detector
 from artifactnet.transforms.detector.stages import RunSegmentStage, SegmentStage
 from artifactnet.transforms.elements.records import (
     ManifestRow,

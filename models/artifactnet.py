@@ -15,16 +15,12 @@ from numpy.typing import NDArray
 from torch import Tensor, nn
 
 from artifactnet.models.artifact_unet import ArtifactUNet
+from artifactnet.models.channel_names import FORENSIC_CHANNELS
 from artifactnet.models.config import ArtifactNetConfig
-from artifactnet.models.forensic_channels import FORENSIC_CHANNELS, forensic_channels
+from artifactnet.models.forensic_channels import forensic_channels
 from artifactnet.models.hpss import hpss
 from artifactnet.models.pooling import MEAN
-from artifactnet.models.safetensors_io import (
-    WeightsError,
-    load_module_and_arrays,
-    model_id,
-    save_module,
-)
+from artifactnet.models.safetensors_io import load_module_and_arrays, save_module
 from artifactnet.models.segment_classifier import Classification, SegmentClassifier
 from artifactnet.models.statistics.forensic_statistics import (
     FEATURE_NAMES,
@@ -33,8 +29,7 @@ from artifactnet.models.statistics.forensic_statistics import (
 )
 from artifactnet.models.statistics.head import StatisticsHead
 from artifactnet.models.stft import Stft
-
-SHIPPED_WEIGHTS = Path(__file__).parent / "weights" / "artifactnet.safetensors"
+from artifactnet.models.weights_file import SHIPPED_WEIGHTS, WeightsError, model_id
 
 
 class Spectra(NamedTuple):

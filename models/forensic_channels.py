@@ -22,15 +22,6 @@ channel                formula                                 what it shows
 import torch
 from torch import Tensor
 
-FORENSIC_CHANNELS = (
-    "residual",
-    "harmonic",
-    "percussive",
-    "residual_share",
-    "harmonic_share",
-    "temporal_change",
-    "spectral_curvature",
-)
 FLOOR = 1e-5
 SHARE_SCALE = 0.5
 

@@ -6,7 +6,6 @@ half precision where ``half`` asks for it. Reading goes the other way and checks
 name and shape, because a weights file is untrusted input.
 """
 
-import hashlib
 import json
 from collections.abc import Callable, Mapping
 from pathlib import Path
@@ -18,16 +17,13 @@ from safetensors import SafetensorError, safe_open
 from safetensors.torch import save
 from torch import nn
 
+from artifactnet.models.weights_file import WeightsError, check_file, model_id
 from artifactnet.models.whole_file import whole_file
 
 ModuleT = TypeVar("ModuleT", bound=nn.Module)
 
 APART = "beside/"
 """Prefix of what is stored beside the module."""
-
-
-class WeightsError(ValueError):
-    """A weights file can't be used; the message says which and why."""
 
 
 def save_module(
@@ -62,11 +58,6 @@ def save_module(
     return model_id(path)
 
 
-def model_id(path: Path) -> str:
-    """First 16 hex digits of the SHA-256 of the file: weights, configuration, thresholds."""
-    return hashlib.sha256(path.read_bytes()).hexdigest()[:16]
-
-
 def load_module(
     build: Callable[[dict[str, Any]], ModuleT], path: Path
 ) -> tuple[ModuleT, dict[str, Any]]:
@@ -96,9 +87,7 @@ def load_module_and_arrays(
       WeightsError: missing file, not safetensors, no configuration in the header, or
         tensors that don't fit the module.
     """
-    if not path.is_file():
-        reason = "not a file" if path.exists() else "no such weights file"
-        raise WeightsError(f"{path}: {reason}")
+    check_file(path)
     try:
         with safe_open(path, framework="pt") as file:
             header = file.metadata() or {}

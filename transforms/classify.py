@@ -15,7 +15,7 @@ import torch
 from numpy.typing import NDArray
 
 from artifactnet.models.forensic_channels import channel_statistics
-from artifactnet.transforms.detector.detector import Detector
+from artifactnet.transforms.detector.network_detector import Detector
 from artifactnet.transforms.detector.onnx import OnnxDetector
 from artifactnet.transforms.detector.stages import SegmentStage
 from artifactnet.transforms.elements.records import ForensicMaps, SegmentScores

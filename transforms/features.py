@@ -7,7 +7,7 @@ Enters: ``SegmentBatch[SeparatedSpectra]``. Leaves: ``SegmentBatch[ForensicMaps]
 import torch
 
 from artifactnet.models.forensic_channels import forensic_channels
-from artifactnet.transforms.detector.detector import Detector
+from artifactnet.transforms.detector.network_detector import Detector
 from artifactnet.transforms.detector.stages import SegmentStage
 from artifactnet.transforms.elements.records import ForensicMaps, SeparatedSpectra
 

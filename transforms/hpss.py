@@ -6,7 +6,7 @@ Enters: ``SegmentBatch[ResidualSpectra]``. Leaves: ``SegmentBatch[SeparatedSpect
 import torch
 
 from artifactnet.models.hpss import hpss
-from artifactnet.transforms.detector.detector import Detector
+from artifactnet.transforms.detector.network_detector import Detector
 from artifactnet.transforms.detector.stages import SegmentStage
 from artifactnet.transforms.elements.records import ResidualSpectra, SeparatedSpectra
 

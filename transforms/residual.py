@@ -7,7 +7,7 @@ Enters: ``SegmentBatch[MagnitudeSpectra]``. Leaves:
 import torch
 
 from artifactnet.models.device import halving_on_oom
-from artifactnet.transforms.detector.detector import Detector
+from artifactnet.transforms.detector.network_detector import Detector
 from artifactnet.transforms.detector.stages import SegmentStage
 from artifactnet.transforms.elements.records import MagnitudeSpectra, ResidualSpectra
 

@@ -13,8 +13,8 @@ from numpy.typing import NDArray
 
 from artifactnet.models.statistics.forensic_statistics import forensic_statistics, group_sums
 from artifactnet.models.statistics.head import VOICE_DOUBT, StatisticsHead
-from artifactnet.transforms.detector.detector import Detector
 from artifactnet.transforms.detector.evidence import to_look_at
+from artifactnet.transforms.detector.network_detector import Detector
 from artifactnet.transforms.detector.stages import SegmentStage
 from artifactnet.transforms.elements.records import MeasuredAudio, SegmentScores
 

@@ -5,7 +5,7 @@ Enters: ``SegmentBatch[MeasuredAudio]``. Leaves: ``SegmentBatch[MagnitudeSpectra
 
 import torch
 
-from artifactnet.transforms.detector.detector import Detector
+from artifactnet.transforms.detector.network_detector import Detector
 from artifactnet.transforms.detector.stages import SegmentStage
 from artifactnet.transforms.elements.records import MagnitudeSpectra, MeasuredAudio
 

@@ -20,7 +20,8 @@ from torch.nn import functional
 
 from artifactnet.models.published.bounds import check_bounds
 from artifactnet.models.published.tensors import fill, read_tensors
-from artifactnet.models.safetensors_io import WeightsError, load_module, save_module
+from artifactnet.models.safetensors_io import load_module, save_module
+from artifactnet.models.weights_file import WeightsError
 
 CONFIG = "config.json"
 WEIGHTS = ("model.safetensors", "pytorch_model.bin")

@@ -12,7 +12,7 @@ from safetensors import SafetensorError
 from safetensors.torch import load_file
 from torch import Tensor, nn
 
-from artifactnet.models.safetensors_io import WeightsError
+from artifactnet.models.weights_file import WeightsError
 
 SAFETENSORS = ".safetensors"
 

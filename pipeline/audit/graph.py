@@ -6,64 +6,20 @@ that audio and spectrograms never leave the process.
 """
 
 from collections.abc import Callable
-from dataclasses import dataclass, field
 
 import apache_beam as beam
 
+from artifactnet.pipeline.audit.audit_options import AuditOptions
 from artifactnet.transforms.assign_shards import AssignShards
 from artifactnet.transforms.count_rows import CountRows
-from artifactnet.transforms.decode import DecodeDoFn, DecodeOptions
+from artifactnet.transforms.decode import DecodeDoFn
 from artifactnet.transforms.detector.chain import segment_chain
-from artifactnet.transforms.detector.detector import DetectorOptions
 from artifactnet.transforms.detector.stages import RunSegmentStage
-from artifactnet.transforms.manifests.roots import AllowedRoots
-from artifactnet.transforms.manifests.sample import RowSample
 from artifactnet.transforms.read_manifest import ReadManifest
-from artifactnet.transforms.reencode import ReencodeDoFn, ReencodeOptions
+from artifactnet.transforms.reencode import ReencodeDoFn
 from artifactnet.transforms.skip_unchanged import ReadEarlier, SkipUnchanged
 from artifactnet.transforms.verdict import VerdictDoFn
-from artifactnet.transforms.write_shards import OutputOptions, ShardCommit, WriteShardsDoFn
-
-
-@dataclass(frozen=True)
-class AuditOptions:
-    """Everything that decides an audit.
-
-    Attributes:
-      manifests: addresses of the manifests.
-      output: where results go.
-      counts: address of the file that counts them.
-      checksums: address of the file that lists the checksums of what was written.
-      roots: where tracks may lie.
-      sample: which of the rows are audited.
-      earlier: tables of earlier audits in the output, whose rows need not be audited again.
-      shards: how many to cut the rows into.
-      detector: which model, on which device.
-      decode: windows and limits.
-      codecs: re-encodings.
-      accelerator: of the workers that audit, as Beam's resource hint names it; or empty.
-      worker_ram: memory of those workers, e.g. ``8GB``; or empty.
-    """
-
-    manifests: tuple[str, ...]
-    output: OutputOptions
-    counts: str
-    checksums: str
-    roots: AllowedRoots = field(default_factory=AllowedRoots)
-    sample: RowSample = field(default_factory=RowSample)
-    earlier: tuple[str, ...] = ()
-    shards: int = 1
-    detector: DetectorOptions = field(default_factory=DetectorOptions)
-    decode: DecodeOptions = field(default_factory=DecodeOptions)
-    codecs: ReencodeOptions = field(default_factory=ReencodeOptions)
-    accelerator: str = ""
-    worker_ram: str = ""
-
-    @property
-    def hints(self) -> dict[str, str]:
-        """Resource hints of the stages that decode and score; what reads manifests needs none."""
-        hints = {"accelerator": self.accelerator, "min_ram": self.worker_ram}
-        return {name: value for name, value in hints.items() if value}
+from artifactnet.transforms.write_shards import ShardCommit, WriteShardsDoFn
 
 
 class AuditRows(beam.PTransform):

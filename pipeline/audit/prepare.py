@@ -8,7 +8,7 @@ import hashlib
 import json
 import logging
 import math
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from apache_beam.io.filesystems import FileSystems
@@ -20,9 +20,8 @@ from apache_beam.options.pipeline_options import (
 )
 from apache_beam.runners.runner import create_runner
 
-from artifactnet.models.device import pick_device
+from artifactnet.pipeline.audit.audit_options import AuditOptions
 from artifactnet.pipeline.audit.catalogue import Manifests, find_files, find_manifests
-from artifactnet.pipeline.audit.graph import AuditOptions
 from artifactnet.pipeline.audit.local_runner import (
     LOCAL_RUNNERS,
     ROWS_PER_WORKER,
@@ -43,7 +42,12 @@ from artifactnet.pipeline.output.layout import (
 )
 from artifactnet.transforms.audio.lossy_codec import BACKENDS, check_codecs
 from artifactnet.transforms.decode import DecodeOptions
-from artifactnet.transforms.detector.detector import DetectorOptions, detector_of, local_model
+from artifactnet.transforms.detector.detector import (
+    DetectorOptions,
+    detector_of,
+    id_of,
+    local_model,
+)
 from artifactnet.transforms.detector.evidence import NONE
 from artifactnet.transforms.elements.output_schema import RunFacts
 from artifactnet.transforms.manifests.columns import Inspection, ManifestLayout, inspect_manifests
@@ -116,7 +120,7 @@ def prepare(request: AuditRequest) -> Plan:
     )
     local = (beam_options.view_as(StandardOptions).runner or "") in LOCAL_RUNNERS
     if local:
-        _check_machine(request)
+        check_codecs(request.codecs, BACKENDS[request.codec_backend]())
     else:
         _check_runner(beam_options)
     check_name(output)
@@ -132,8 +136,7 @@ def prepare(request: AuditRequest) -> Plan:
     seen = _inspect(manifests)
     sample = RowSample(request.sample, request.seed)
     rows = None if seen.rows is None else math.ceil(seen.rows * sample.share)
-    on_gpu = local and pick_device(request.device).type == "cuda"
-    workers = request.workers or default_workers(rows, on_gpu) if local else 0
+    workers = request.workers or default_workers(rows, on_gpu=False) if local else 0
     decode = DecodeOptions(request.segments, access=access)
     run = _run_facts(request, run_id, detector, decode)
     options = AuditOptions(
@@ -156,8 +159,13 @@ def prepare(request: AuditRequest) -> Plan:
         enough = workers * ROWS_PER_WORKER
         to_do = rows_to_do(options, manifests, request.catalogue, rows, enough)
         unchanged = to_do.unchanged
-        if workers > 1 and not request.workers:
+    if unchanged is None:  # else an earlier audit has loaded this very model
+        options = _with_threshold(options)
+        on_gpu = local and _device_of(request) == "cuda"
+        if local and not request.workers:
             workers = default_workers(to_do.rows, on_gpu)
+            if on_gpu:
+                options = replace(options, shards=shard_count(rows, workers))
     template = beam_options.view_as(GoogleCloudOptions).template_location or ""
     return Plan(
         request, output, files, manifests, rows, options, beam_options, workers, template, unchanged
@@ -202,21 +210,36 @@ def detector_options(
     access: S3Access,
     evidence: str = NONE,
 ) -> DetectorOptions:
-    """The detector that ``--weights`` or ``--model`` names, once it has been loaded here.
+    """The detector that ``--weights`` or ``--model`` names; its file is here, but not loaded.
+
+    Raises:
+      WeightsError: there is no such file.
+    """
+    path, source = detector_address(weights, model)
+    path = local_model(source, access) if source else path and path.absolute()
+    return DetectorOptions(path, source, access, id_of(path), device, evidence=evidence)
+
+
+def _device_of(request: AuditRequest) -> str:
+    """Kind of the device, where this machine does the work; fails early if it isn't here.
+
+    Raises:
+      ValueError: it can't be used.
+    """
+    from artifactnet.models.device import pick_device  # and torch, which takes seconds
+
+    return pick_device(request.device).type
+
+
+def _with_threshold(options: AuditOptions) -> AuditOptions:
+    """``options`` with what only the detector knows.
 
     Raises:
       WeightsError: it can't be used.
     """
-    path, source = detector_address(weights, model)
-    path = local_model(source, access) if source else path and path.absolute()
-    model_id = detector_of(DetectorOptions(path, device="cpu")).model_id
-    return DetectorOptions(path, source, access, model_id, device, evidence=evidence)
-
-
-def _check_machine(request: AuditRequest) -> None:
-    """Fail early where this machine does the work: device and encoders must be here."""
-    pick_device(request.device)
-    check_codecs(request.codecs, BACKENDS[request.codec_backend]())
+    config = detector_of(DetectorOptions(options.detector.weights, device="cpu")).config
+    run = replace(options.output.run, threshold_real=config.threshold_real)
+    return replace(options, output=replace(options.output, run=run))
 
 
 def _check_runner(beam_options: PipelineOptions) -> None:
@@ -236,12 +259,11 @@ def _inspect(manifests: Manifests) -> Inspection:
 def _run_facts(
     request: AuditRequest, run_id: str, detector: DetectorOptions, decode: DecodeOptions
 ) -> RunFacts:
-    config = detector_of(DetectorOptions(detector.weights, device="cpu")).config
     return RunFacts(
         run_id=run_id,
         model_id=detector.model_id,
         config_id=config_id(request, decode),
-        threshold_real=config.threshold_real,
+        threshold_real=math.nan,  # known once the detector is loaded
     )
 
 

@@ -10,8 +10,8 @@ from collections.abc import Iterator, Sequence
 from itertools import chain
 from typing import NamedTuple
 
+from artifactnet.pipeline.audit.audit_options import AuditOptions
 from artifactnet.pipeline.audit.catalogue import Manifests, readable
-from artifactnet.pipeline.audit.graph import AuditOptions
 from artifactnet.transforms.elements.records import ManifestRow
 from artifactnet.transforms.read_manifest import ParseManifestDoFn, line_key
 from artifactnet.transforms.skip_unchanged import (

@@ -15,7 +15,6 @@ import apache_beam as beam
 from apache_beam.runners.runner import PipelineResult, PipelineState
 
 from artifactnet.pipeline.audit.catalogue import write_listing
-from artifactnet.pipeline.audit.graph import build_audit
 from artifactnet.pipeline.audit.local_runner import (
     local_options,
     local_runner,
@@ -179,6 +178,8 @@ def _run_pipeline(plan: Plan, start: RunStart) -> PipelineResult | None:
         counts = {"rows_in": plan.unchanged, "skipped": plan.unchanged}
         end_run(counts, plan.options.counts, plan.options.checksums, finish)
         return None
+    from artifactnet.pipeline.audit.graph import build_audit  # and torch, which takes seconds
+
     if not plan.workers:
         # Engines start a process a core: more threads would wait for each other.
         detector = replace(plan.options.detector, threads=1)

@@ -152,10 +152,10 @@ def write_onnx(file: Path, weights: Path | None, overwrite: bool) -> None:
     Raises:
       ValueError: the file can't be written.
     """
-    from artifactnet.models.artifactnet import SHIPPED_WEIGHTS, load_detector
+    from artifactnet.models.artifactnet import load_detector
     from artifactnet.models.onnx_export import export_onnx
     from artifactnet.models.pooling import MEDIAN
-    from artifactnet.models.safetensors_io import model_id
+    from artifactnet.models.weights_file import SHIPPED_WEIGHTS, model_id
 
     if file.suffix.lower() != ".onnx":
         raise ValueError(f"{file}: the name of an ONNX file ends in .onnx")

@@ -25,7 +25,7 @@ from artifactnet.pipeline.evidence.robustness import variants
 from artifactnet.transforms.audio.windows import DecodedAudio, windows_apart
 from artifactnet.transforms.decode import DecodeOptions, decode_row
 from artifactnet.transforms.detector.chain import chain_of
-from artifactnet.transforms.detector.detector import Detector
+from artifactnet.transforms.detector.network_detector import Detector
 from artifactnet.transforms.detector.onnx import OnnxDetector
 from artifactnet.transforms.elements.records import (
     DecodedTrack,

@@ -13,17 +13,18 @@ from hypothesis.extra.numpy import arrays
 
 import artifactnet
 from artifactnet.models.artifactnet import load_detector, save_detector
-from artifactnet.models.safetensors_io import WeightsError
 from artifactnet.models.statistics.forensic_statistics import FEATURES, GROUPS, forensic_statistics
 from artifactnet.models.statistics.head import StatisticsHead
+from artifactnet.models.weights_file import WeightsError
 from artifactnet.pipeline.audit.request import AuditRequest
 from artifactnet.pipeline.audit.run import run_audit
 from artifactnet.pipeline.training.statistics.boosting import BoostingConfig
 from artifactnet.pipeline.training.statistics.heads import HeadConfig, Levels, fit_head
 from artifactnet.pipeline.training.statistics.networks import NetworkConfig
 from artifactnet.transforms.detector.chain import chain_of
-from artifactnet.transforms.detector.detector import Detector, DetectorOptions, detector_of
+from artifactnet.transforms.detector.detector import DetectorOptions, detector_of
 from artifactnet.transforms.detector.evidence import GROUP, to_look_at
+from artifactnet.transforms.detector.network_detector import Detector
 from artifactnet.transforms.elements.records import (
     ManifestRow,
     SegmentBatch,

@@ -2,8 +2,8 @@ import numpy as np
 import pytest
 import torch
 
+from artifactnet.models.channel_names import FORENSIC_CHANNELS
 from artifactnet.models.forensic_channels import (
-    FORENSIC_CHANNELS,
     channel_statistics,
     forensic_channels,
 )

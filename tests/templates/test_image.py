@@ -17,6 +17,8 @@ ROOT = Path(__file__).parents[2]
 FOLDER = ROOT / "templates" / "dataflow"
 UV = shutil.which("uv") or str(Path(sys.executable).parent / "uv")
 LEFT_OUT = ("matplotlib", "sklearn", "tensorboard", "librosa", "starlette", "pytest", "triton")
+MOST_BYTES = 5.2e9
+"""With CUDA; every extra, Triton and what nothing loads would be 6.9e9."""
 
 
 def test_the_image_runs_as_nobody_and_holds_what_it_copies() -> None:
@@ -69,5 +71,8 @@ def test_its_packages_are_enough_for_an_audit(wav, tmp_path: Path, free_weights:
     assert record["configuration"]["weights"] is None  # those inside
     packages = {one.name for one in root.glob("lib/python*/site-packages/*")}
     assert not packages & set(LEFT_OUT)
+    assert not list(root.rglob("libcusolverMg.so*"))
+    size = sum(one.lstat().st_size for one in root.rglob("*") if not one.is_dir())
+    assert size < MOST_BYTES
     for name in ("boto3", "onnxruntime", "google"):
         assert name in packages

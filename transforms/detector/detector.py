@@ -1,32 +1,29 @@
 """The detector of a process.
 
 Enters: ``DetectorOptions``, which name the weights and the device. Leaves: a ``Detector``, loaded
-once a process, or an ``OnnxDetector`` where the weights are ONNX. The stages
-(``transforms/statistics.py``, then ``stft.py`` to ``classify.py``) are functions of it.
+once a process, or an ``OnnxDetector`` where the weights are ONNX. Torch is imported when a detector
+is loaded and not before: that takes longer than to find out that there is nothing to do.
 """
 
 import hashlib
-import os
 import tempfile
 import threading
 from dataclasses import dataclass, field
 from functools import lru_cache
 from pathlib import Path
-from typing import Protocol
+from typing import TYPE_CHECKING, Protocol
 
-import torch
-
-from artifactnet.models.artifactnet import SHIPPED_WEIGHTS, ArtifactNet, load_detector
 from artifactnet.models.config import ArtifactNetConfig
-from artifactnet.models.device import pick_device, segments_that_fit
-from artifactnet.models.safetensors_io import WeightsError
-from artifactnet.models.statistics.head import StatisticsHead
+from artifactnet.models.weights_file import SHIPPED_WEIGHTS, WeightsError, model_id
 from artifactnet.models.whole_file import whole_file
 from artifactnet.transforms.detector.evidence import FLAGGED
-from artifactnet.transforms.detector.onnx import OnnxDetector, is_onnx
+from artifactnet.transforms.detector.onnx import OnnxDetector, is_onnx, onnx_id
 from artifactnet.transforms.elements.errors import AuditError
 from artifactnet.transforms.storage.fingerprint import object_facts
 from artifactnet.transforms.storage.object_store import S3Access, split_address, with_retries
+
+if TYPE_CHECKING:
+    from artifactnet.transforms.detector.network_detector import Detector
 
 MOST_BYTES = 1 << 30
 """Size of the largest file that is taken for a detector."""
@@ -70,44 +67,10 @@ class AnyDetector(Protocol):
         ...
 
 
-class Detector:
-    """The networks on their device.
-
-    Attributes:
-      network: STFT, ArtifactUNet and CNN, in evaluation mode.
-      model_id: of the weights file.
-      device: where the tensors are.
-      segments_per_batch: segments that go through at once.
-      head: on forensic statistics, which decides; ``None`` where the CNN does.
-      evidence: see ``DetectorOptions``.
-    """
-
-    def __init__(
-        self,
-        network: ArtifactNet,
-        model_id: str,
-        device: torch.device,
-        head: StatisticsHead | None = None,
-        evidence: str = FLAGGED,
-    ) -> None:
-        # Channels last is a fifth faster on a CPU than torch's default layout.
-        self.network = network.to(device).to(memory_format=torch.channels_last)
-        self.model_id = model_id
-        self.device = device
-        self.segments_per_batch = segments_that_fit(device)
-        self.head = head
-        self.evidence = evidence
-
-    @property
-    def config(self) -> ArtifactNetConfig:
-        """The configuration stored with the weights."""
-        return self.network.config
-
-
 _loading = threading.Lock()
 
 
-def detector_of(options: DetectorOptions) -> Detector | OnnxDetector:
+def detector_of(options: DetectorOptions) -> "Detector | OnnxDetector":
     """The detector of this process for ``options``.
 
     Raises:
@@ -119,23 +82,34 @@ def detector_of(options: DetectorOptions) -> Detector | OnnxDetector:
 
 
 @lru_cache(maxsize=2)
-def _load(options: DetectorOptions) -> Detector | OnnxDetector:
-    if options.threads and not os.environ.get("OMP_NUM_THREADS"):
-        torch.set_num_threads(options.threads)
+def _load(options: DetectorOptions) -> "Detector | OnnxDetector":
+    from artifactnet.transforms.detector.network_detector import open_detector, use_threads
+
+    use_threads(options.threads)
     path = options.weights or SHIPPED_WEIGHTS
     if options.source and not path.exists():
         path = local_model(options.source, options.access)
-    detector: Detector | OnnxDetector
-    if is_onnx(path):
-        detector = OnnxDetector(path, options.device, options.threads)
-    else:
-        network, model_id, head = load_detector(path)
-        detector = Detector(network, model_id, pick_device(options.device), head, options.evidence)
+    detector = (
+        OnnxDetector(path, options.device, options.threads)
+        if is_onnx(path)
+        else open_detector(path, options.device, options.evidence)
+    )
     if options.model_id and detector.model_id != options.model_id:
         raise WeightsError(
             f"{path}: model {detector.model_id} here, {options.model_id} where the job was started"
         )
     return detector
+
+
+def id_of(weights: Path | None) -> str:
+    """Model id of a detector's file, which is not loaded; ``None`` is the shipped one.
+
+    Raises:
+      WeightsError: it can't be read.
+    """
+    return (
+        onnx_id(weights) if weights and is_onnx(weights) else model_id(weights or SHIPPED_WEIGHTS)
+    )
 
 
 def local_model(address: str, access: S3Access) -> Path:

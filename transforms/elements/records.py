@@ -9,16 +9,18 @@ the data, so that every line leaves at the same door, once.
 
 import math
 from dataclasses import dataclass, replace
-from typing import Any, Generic, TypeVar
+from typing import TYPE_CHECKING, Any, Generic, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
-from torch import Tensor
 
-from artifactnet.models.forensic_channels import FORENSIC_CHANNELS
+from artifactnet.models.channel_names import FORENSIC_CHANNELS
 from artifactnet.models.parts import Part
 from artifactnet.transforms.audio.sound_facts import SoundFacts
 from artifactnet.transforms.audio.windows import AudioInfo, DecodedAudio
+
+if TYPE_CHECKING:  # its import takes seconds
+    from torch import Tensor
 
 PayloadT = TypeVar("PayloadT")
 OutT = TypeVar("OutT")
@@ -244,29 +246,29 @@ class MeasuredAudio(Measured):
 class MagnitudeSpectra(Measured):
     """Magnitude, float32 ``[segments, bins, frames]``."""
 
-    magnitude: Tensor
+    magnitude: "Tensor"
 
 
 @dataclass(frozen=True)
 class ResidualSpectra(MagnitudeSpectra):
     """And residual, of the same shape."""
 
-    residual: Tensor
+    residual: "Tensor"
 
 
 @dataclass(frozen=True)
 class SeparatedSpectra(ResidualSpectra):
     """And the residual's two parts, of the same shape."""
 
-    harmonic: Tensor
-    percussive: Tensor
+    harmonic: "Tensor"
+    percussive: "Tensor"
 
 
 @dataclass(frozen=True)
 class ForensicMaps(Measured):
     """Forensic channels, float32 ``[segments, 7, bins, frames]``."""
 
-    forensic_channels: Tensor
+    forensic_channels: "Tensor"
 
 
 @dataclass(frozen=True)

@@ -13,8 +13,9 @@ from typing import Annotated
 import numpy as np
 import typer
 
-from artifactnet.models.artifactnet import SHIPPED_WEIGHTS, load_detector, save_detector
+from artifactnet.models.artifactnet import load_detector, save_detector
 from artifactnet.models.statistics.forensic_statistics import FEATURE_NAMES
+from artifactnet.models.weights_file import SHIPPED_WEIGHTS
 from artifactnet.pipeline.training.statistics.evaluate import load
 from artifactnet.pipeline.training.statistics.heads import BANDS, Levels, fit_head, parsed_config
 from artifactnet.pipeline.training.statistics.voice import (

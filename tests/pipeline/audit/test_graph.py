@@ -6,7 +6,8 @@ import apache_beam as beam
 from apache_beam.portability import common_urns
 from apache_beam.runners.portability.fn_api_runner import translations
 
-from artifactnet.pipeline.audit.graph import AuditOptions, build_audit
+from artifactnet.pipeline.audit.audit_options import AuditOptions
+from artifactnet.pipeline.audit.graph import build_audit
 from artifactnet.transforms.detector.detector import DetectorOptions
 from artifactnet.transforms.elements.output_schema import RunFacts
 from artifactnet.transforms.manifests.columns import ManifestLayout

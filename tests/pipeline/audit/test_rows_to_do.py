@@ -2,12 +2,14 @@
 
 import json
 import os
+import subprocess
+import sys
 from pathlib import Path
 
 import duckdb
 import pytest
 
-from artifactnet.pipeline.audit import run
+from artifactnet.pipeline.audit import graph
 from artifactnet.pipeline.audit.dry_run import dry_run
 from artifactnet.pipeline.audit.prepare import prepare
 from artifactnet.pipeline.audit.request import AuditRequest
@@ -56,7 +58,7 @@ def test_nothing_to_do_needs_no_pipeline(
     def none_is_built(*_: object) -> None:
         raise AssertionError("a pipeline was built")
 
-    monkeypatch.setattr(run, "build_audit", none_is_built)
+    monkeypatch.setattr(graph, "build_audit", none_is_built)
     again = run_audit(request)
     assert (again.counts.rows_in, again.counts.skipped) == (21, 21)
     assert again.counts.tracks == again.counts.errors == 0
@@ -64,6 +66,23 @@ def test_nothing_to_do_needs_no_pipeline(
     assert sorted(path.name for path in out.rglob("*.parquet")) == tables
     assert json.loads((out / "_SUCCESS").read_text())["run_id"] == again.run_id
     assert verify_files(str(out)).holds
+
+
+AGAIN = """
+import sys
+from artifactnet.pipeline.audit.request import AuditRequest
+from artifactnet.pipeline.audit.run import run_audit
+
+run_audit(AuditRequest(*sys.argv[1:3], model=sys.argv[3], quiet=True, workers=1))
+print("torch" in sys.modules)
+"""
+
+
+def test_finding_nothing_to_do_needs_no_torch(wav, free_weights: Path, tmp_path: Path) -> None:
+    wav("music/a.wav", 4.2)
+    again = [sys.executable, "-c", AGAIN, tmp_path / "music", tmp_path / "out", free_weights]
+    said = [subprocess.run(again, capture_output=True, text=True, check=True) for _ in range(2)]
+    assert [one.stdout.strip() for one in said] == ["True", "False"]
 
 
 def test_a_row_named_twice_is_left_to_the_pipeline(

@@ -5,10 +5,10 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
-from artifactnet.models.artifactnet import SHIPPED_WEIGHTS, load_detector
+from artifactnet.models.artifactnet import load_detector
 from artifactnet.models.config import ArtifactNetConfig
-from artifactnet.models.safetensors_io import model_id
 from artifactnet.models.statistics.forensic_statistics import GROUPS
+from artifactnet.models.weights_file import SHIPPED_WEIGHTS, model_id
 from artifactnet.pipeline.evidence.explanations import CONDITIONS, explanations, judged
 from artifactnet.pipeline.evidence.reference import (
     COLUMNS,
