@@ -15,7 +15,7 @@ import torch
 from numpy.typing import NDArray
 from safetensors import SafetensorError, safe_open
 from safetensors.torch import save
-from torch import nn
+from torch import Tensor, nn
 
 from artifactnet.models.weights_file import WeightsError, check_file, model_id
 from artifactnet.models.whole_file import whole_file
@@ -56,6 +56,21 @@ def save_module(
     with whole_file(path) as partial:
         partial.write_bytes(content)
     return model_id(path)
+
+
+def check_fit(module: nn.Module, tensors: Mapping[str, Tensor], path: Path) -> None:
+    """Refuse tensors that are not those of ``module`` by name and shape.
+
+    Raises:
+      WeightsError: naming ``path`` and the first few that are wrong.
+    """
+    expected = {name: tensor.shape for name, tensor in module.state_dict().items()}
+    found = {name: tensor.shape for name, tensor in tensors.items()}
+    if expected != found:
+        wrong = sorted(name for name in expected | found if expected.get(name) != found.get(name))
+        raise WeightsError(
+            f"{path}: {len(wrong)} tensors don't fit the network: {', '.join(wrong[:5])}"
+        )
 
 
 def load_module(
@@ -103,11 +118,7 @@ def load_module_and_arrays(
         arrays = {name.removeprefix(APART): tensors.pop(name).numpy() for name in apart}
     except TypeError as error:
         raise WeightsError(f"{path}: a tensor of no usable type ({error})") from error
-    expected = {name: tensor.shape for name, tensor in module.state_dict().items()}
-    found = {name: tensor.shape for name, tensor in tensors.items()}
-    if expected != found:
-        wrong = sorted(name for name in expected | found if expected.get(name) != found.get(name))
-        raise WeightsError(f"{path}: tensors don't fit the configuration: {', '.join(wrong[:5])}")
+    check_fit(module, tensors, path)
     module.load_state_dict(
         {n: t.to(torch.float32) if t.is_floating_point() else t for n, t in tensors.items()}
     )

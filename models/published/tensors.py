@@ -12,7 +12,8 @@ from safetensors import SafetensorError
 from safetensors.torch import load_file
 from torch import Tensor, nn
 
-from artifactnet.models.weights_file import WeightsError
+from artifactnet.models.safetensors_io import check_fit
+from artifactnet.models.weights_file import WeightsError, check_file
 
 SAFETENSORS = ".safetensors"
 
@@ -23,8 +24,7 @@ def read_tensors(path: Path) -> dict[str, Tensor]:
     Raises:
       WeightsError: no such file, or one that holds more than tensors.
     """
-    if not path.is_file():
-        raise WeightsError(f"{path}: no such weights file")
+    check_file(path)
     try:
         if path.suffix == SAFETENSORS:
             return load_file(path)
@@ -45,11 +45,5 @@ def fill(module: nn.Module, tensors: dict[str, Tensor], path: Path) -> None:
     Raises:
       WeightsError: names or shapes differ.
     """
-    expected = {name: tensor.shape for name, tensor in module.state_dict().items()}
-    found = {name: tensor.shape for name, tensor in tensors.items()}
-    if expected != found:
-        wrong = sorted(name for name in expected | found if expected.get(name) != found.get(name))
-        raise WeightsError(
-            f"{path}: {len(wrong)} tensors don't fit the network: {', '.join(wrong[:5])}"
-        )
+    check_fit(module, tensors, path)
     module.load_state_dict({name: tensor.float() for name, tensor in tensors.items()})

@@ -1,10 +1,11 @@
-"""Four plots of a bench run.
+"""Plots of a bench run.
 
-Enters: ``BenchTracks``, baseline scores and source results.
+Enters: labels, ``BenchTracks``, baseline scores and source results.
 Leaves: ``roc.png`` (log FPR axis), ``sources.png``, ``drift.png`` and ``reliability.png``.
 """
 
 from collections.abc import Mapping
+from itertools import cycle
 from pathlib import Path
 
 import matplotlib as mpl
@@ -29,18 +30,27 @@ def _save(figure: Figure, path: Path) -> None:
     figure.savefig(path, dpi=120, bbox_inches="tight")
 
 
-def plot_roc(tracks: BenchTracks, scores: Mapping[str, NDArray[np.float64]], path: Path) -> None:
-    """ROC of each scorer on a logarithmic FPR axis, down to one real track."""
+LINES = ("-", "--", "-.", ":")
+"""Told apart without colour too."""
+
+
+def plot_roc(
+    is_ai: NDArray[np.bool_],
+    scores: Mapping[str, NDArray[np.float64]],
+    path: Path,
+    title: str = "ROC",
+) -> None:
+    """ROC of each scorer on a logarithmic axis of false positives, down to one real track."""
     figure = Figure(figsize=(7, 5))
     axes = figure.subplots()
-    least = 0.5 / max(1, int((~tracks.is_ai).sum()))
-    for name, score in scores.items():
-        false, true, _ = roc_curve(tracks.is_ai, score)
-        axes.step(np.maximum(false, least), true, where="post", label=name)
+    least = 0.5 / max(1, int((~is_ai).sum()))
+    for style, (name, score) in zip(cycle(LINES), scores.items(), strict=False):
+        false, true, _ = roc_curve(is_ai, score)
+        axes.step(np.maximum(false, least), true, style, where="post", label=name)
     axes.axvline(0.01, color="grey", linewidth=0.8, linestyle=":")
     axes.set(xscale="log", xlim=(least, 1), ylim=(0, 1.01))
-    axes.set(xlabel="false-positive rate", ylabel="true-positive rate", title="ROC")
-    axes.legend(loc="lower right")
+    axes.set(xlabel="false-positive rate", ylabel="true-positive rate", title=title)
+    axes.legend(loc="lower right", fontsize=8)
     axes.grid(alpha=0.3)
     _save(figure, path)
 

@@ -90,8 +90,9 @@ def table(header: list[str], rows: list[list[str]]) -> list[str]:
     return [f"| {' | '.join(cell.replace('|', '/') for cell in line)} |" for line in lines]
 
 
-def _number(value: float) -> str:
-    return "" if math.isnan(value) else f"{value:.3f}"
+def number(value: float, digits: int = 3) -> str:
+    """``value`` for a table; nothing where there is none."""
+    return "" if math.isnan(value) else f"{value:.{digits}f}"
 
 
 def markdown(report: BenchReport) -> str:
@@ -132,10 +133,10 @@ def markdown(report: BenchReport) -> str:
                     result.source,
                     result.label,
                     str(result.tracks),
-                    _number(result.called_ai),
-                    _number(result.auc),
-                    _number(result.drift_mean),
-                    _number(result.drift_max),
+                    number(result.called_ai),
+                    number(result.auc),
+                    number(result.drift_mean),
+                    number(result.drift_max),
                     "; ".join(result.failures),
                 ]
                 for result in report.sources
@@ -147,9 +148,9 @@ def markdown(report: BenchReport) -> str:
             [
                 [
                     origin,
-                    _number(error),
+                    number(error),
                     *(
-                        _number(value)
+                        number(value)
                         for drift in report.drifts
                         if drift.bench_origin == origin
                         for value in (drift.mean, drift.p95, drift.max)

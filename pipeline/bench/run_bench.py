@@ -144,7 +144,7 @@ def run_bench(request: BenchRequest) -> BenchReport:
     plot_sources(results, output / PLOTS[2])
     if tracks.is_ai.any() and not tracks.is_ai.all():
         plots = [*PLOTS[:2], *plots]
-        plot_roc(tracks, scores, output / PLOTS[0])
+        plot_roc(tracks.is_ai, scores, output / PLOTS[0])
         plot_reliability(tracks, output / PLOTS[1])
     if drifts:
         plots.append(PLOTS[3])

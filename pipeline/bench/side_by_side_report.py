@@ -4,27 +4,20 @@ Enters: ``SideBySide``. Leaves: ``side_by_side.md``, ``side_by_side.json`` and `
 """
 
 import json
-import math
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass
-from itertools import cycle
 from pathlib import Path
 
-import matplotlib as mpl
 import numpy as np
-from matplotlib.figure import Figure
 from numpy.typing import NDArray
-from sklearn.metrics import roc_curve
 
-from artifactnet.pipeline.bench.report import HEADINGS, plain_json, table
+from artifactnet.pipeline.bench.plots import plot_roc
+from artifactnet.pipeline.bench.report import HEADINGS, number, plain_json, table
 from artifactnet.pipeline.evaluation.intervals import FEWEST
 from artifactnet.pipeline.evaluation.metrics import FIGURES, Metrics
 from artifactnet.pipeline.evaluation.paired import PairedDifference, scored_by_all
 
-mpl.use("agg")
 NAME = "side_by_side"
-LINES = ("-", "--", "-.", ":")
-"""Of the plot; told apart without colour too."""
 
 
 @dataclass(frozen=True)
@@ -89,10 +82,6 @@ class SideBySide:
     failed: tuple[str, ...] = ()
 
 
-def _number(value: float, digits: int = 3) -> str:
-    return "" if math.isnan(value) else f"{value:.{digits}f}"
-
-
 def markdown(report: SideBySide) -> str:
     """The report as people read it."""
     names = list(dict.fromkeys(one.detector for one in report.results))
@@ -121,8 +110,8 @@ def markdown(report: SideBySide) -> str:
             ["detector", "drift mean", "drift p95", "s a track", "peak MB", "could not score"],
             [
                 [
-                    one.detector, _number(one.drift_mean), _number(one.drift_p95),
-                    _number(one.seconds, 2), f"{one.peak_bytes / 1e6:.0f}" if one.peak_bytes else
+                    one.detector, number(one.drift_mean), number(one.drift_p95),
+                    number(one.seconds, 2), f"{one.peak_bytes / 1e6:.0f}" if one.peak_bytes else
                     "", str(one.errors),
                 ]
                 for one in report.results[: len(names)]
@@ -161,25 +150,6 @@ def markdown(report: SideBySide) -> str:
     return "\n".join([*lines, ""])
 
 
-def plot(is_ai: NDArray[np.bool_], scores: Mapping[str, NDArray[np.float64]], path: Path) -> None:
-    """ROC of each detector on a logarithmic axis of false positives."""
-    shared = scored_by_all(scores.values())
-    figure = Figure(figsize=(7, 5))
-    axes = figure.subplots()
-    least = 0.5 / max(1, int((~is_ai[shared]).sum()))
-    for style, (name, score) in zip(cycle(LINES), scores.items(), strict=False):
-        false, true, _ = roc_curve(is_ai[shared], score[shared])
-        axes.step(np.maximum(false, least), true, style, where="post", label=name)
-    axes.axvline(0.01, color="grey", linewidth=0.8, linestyle=":")
-    axes.set(xscale="log", xlim=(least, 1), ylim=(0, 1.01))
-    axes.set(
-        xlabel="false-positive rate", ylabel="true-positive rate", title="Detectors side by side"
-    )
-    axes.legend(loc="lower right", fontsize=8)
-    axes.grid(alpha=0.3)
-    figure.savefig(path, dpi=120, bbox_inches="tight")
-
-
 def write_side_by_side(
     report: SideBySide,
     is_ai: NDArray[np.bool_],
@@ -191,4 +161,6 @@ def write_side_by_side(
     content = json.dumps(plain_json(asdict(report)), indent=2)
     (folder / f"{NAME}.json").write_text(content + "\n")
     if is_ai.any() and not is_ai.all():
-        plot(is_ai, scores, folder / f"{NAME}.png")
+        shared = scored_by_all(scores.values())
+        theirs = {name: score[shared] for name, score in scores.items()}
+        plot_roc(is_ai[shared], theirs, folder / f"{NAME}.png", "Detectors side by side")

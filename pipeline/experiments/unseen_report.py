@@ -286,7 +286,7 @@ def write_unseen(results: list[ChannelResult], folder: Path, start: str = "") ->
     pq.write_table(pa.concat_tables(map(_table, results)), folder / "unseen.parquet")
     for result in results:
         name = result.channel.replace(" ", "-")
-        plot_roc(result.tracks, result.scores, folder / f"roc-{name}.png")
+        plot_roc(result.tracks.is_ai, result.scores, folder / f"roc-{name}.png")
         plot_sources(_called(result), folder / f"sources-{name}.png")
         plot_reliability(result.tracks, folder / f"reliability-{name}.png")
         if not np.isnan(result.drift[0]):

@@ -58,5 +58,5 @@ def test_no_configuration(tmp_path: Path) -> None:
 
 def test_tensors_that_do_not_fit(tmp_path: Path) -> None:
     save_module(nn.Linear(3, 2), {"inputs": 4}, tmp_path / "w.safetensors")
-    with pytest.raises(WeightsError, match="don't fit the configuration: weight"):
+    with pytest.raises(WeightsError, match="1 tensors don't fit the network: weight"):
         load_module(build, tmp_path / "w.safetensors")
