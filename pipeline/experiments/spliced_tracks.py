@@ -47,10 +47,9 @@ class Splice:
 
 def excerpt(path: str, seconds: float, rng: np.random.Generator) -> Audio:
     """A random piece of a track, mono, at one loudness."""
-    reader = open_track(path)
-    rate, duration = reader.info.sample_rate, reader.info.duration
-    samples = reader.read(rng.random() * max(0.0, duration - seconds), seconds)
-    reader.close()
+    with open_track(path) as reader:
+        rate, duration = reader.info.sample_rate, reader.info.duration
+        samples = reader.read(rng.random() * max(0.0, duration - seconds), seconds)
     audio = mono_window(samples, rate, SAMPLE_RATE, round(len(samples) * SAMPLE_RATE / rate))
     return audio * np.float32(0.1 / (np.sqrt(np.mean(audio**2)) + 1e-6))
 

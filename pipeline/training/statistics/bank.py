@@ -16,6 +16,7 @@ import time
 import warnings
 import zlib
 from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import asdict
 from pathlib import Path
 from typing import Annotated, Any, NamedTuple
@@ -69,14 +70,20 @@ def windows_wanted(item: Item, section: str) -> int:
     return 4 if song else 2
 
 
-def open_track(path: str) -> AudioReader:
+@contextmanager
+def open_track(path: str) -> Iterator[AudioReader]:
     """A reader of a local file."""
-    file = Path(path).open("rb")  # noqa: SIM115 - the reader keeps it
-    try:
-        return SoundfileReader(file, lambda: None)
-    except AuditError:
-        file.seek(0)
-        return PyAVReader(file, lambda: None)
+    with Path(path).open("rb") as file:
+        reader: AudioReader
+        try:
+            reader = SoundfileReader(file, lambda: None)
+        except AuditError:
+            file.seek(0)
+            reader = PyAVReader(file, lambda: None)
+        try:
+            yield reader
+        finally:
+            reader.close()
 
 
 def measured(audio: NDArray[np.float32], known: dict[str, Any], channel: str) -> Row:
@@ -96,7 +103,11 @@ def middle(audio: NDArray[np.float32]) -> NDArray[np.int16]:
 
 def crops_of(item: Item, section: str, round_: int) -> Iterator[Row]:
     """Statistics of each crop with what is known of it."""
-    reader = open_track(item.path)
+    with open_track(item.path) as reader:
+        yield from _crops(item, section, round_, reader)
+
+
+def _crops(item: Item, section: str, round_: int, reader: AudioReader) -> Iterator[Row]:
     info = reader.info
     rng = np.random.default_rng(zlib.crc32(f"{item.track_id} {section} {round_}".encode()))
     count = windows_wanted(item, section)
@@ -135,7 +146,6 @@ def crops_of(item: Item, section: str, round_: int) -> Iterator[Row]:
             for name in CODECS:
                 coded = codec_roundtrip(audio, SAMPLE_RATE, parse_codec(name), PyAVBackend())
                 yield measured(coded, row, name)
-    reader.close()
 
 
 def finished(folder: Path) -> set[tuple[str, int]]:

@@ -40,8 +40,9 @@ from artifactnet.pipeline.training.statistics.weights import (
 from artifactnet.transforms.audio.windows import windows_apart
 
 SECTIONS = ("train", "plain", "audit", "common", "drift")
-VOCODERS = "vocoders"
-"""Section of crops resynthesised by published vocoders, which is learnt from where asked for."""
+VOCODERS, IMITATIONS = "vocoders", "imitations"
+RESYNTHESISED = (VOCODERS, IMITATIONS)
+"""Sections of human crops resynthesised for training, which are learnt from where asked for."""
 FIRST_ONLY = r"^(?:degraded, )?[a-z0-9]+(?::\d+k)?@(44100|48000)$"
 """Channels that are one coding and no more."""
 CORE = (
@@ -163,8 +164,8 @@ def out_of_fold(
     learnt: tuple[str, ...],
 ) -> tuple[NDArray[np.float64], pd.DataFrame]:
     """Logit of each crop by a head that did not see its group, and the tracks with their fold."""
-    # A crop that a vocoder made of human music is of that music's fold, and no track of its own.
-    tracks = tracks_of(table[table.section != VOCODERS])
+    # A crop that was made of human music is of that music's fold, and no track of its own.
+    tracks = tracks_of(table[~table.section.isin(RESYNTHESISED)])
     tracks["fold"] = assign_folds(tracks, folds, seed)
     fold = table.track_id.map(tracks.set_index("track_id").fold).to_numpy()
     missing = np.isnan(features[:, BANDS]).sum(axis=1)

@@ -16,7 +16,7 @@ import typer
 from artifactnet.models.artifactnet import load_detector, save_detector
 from artifactnet.models.statistics.forensic_statistics import FEATURE_NAMES
 from artifactnet.models.weights_file import SHIPPED_WEIGHTS
-from artifactnet.pipeline.training.statistics.evaluate import load
+from artifactnet.pipeline.training.statistics.evaluate import RESYNTHESISED, load
 from artifactnet.pipeline.training.statistics.heads import BANDS, Levels, fit_head, parsed_config
 from artifactnet.pipeline.training.statistics.voice import (
     fit_voice,
@@ -52,6 +52,8 @@ def main(
     head = fit_head(
         Levels.of(learnt), everything, labels, crops, parsed_config(settings or []), seed
     )
+    own = (~table.section.isin(RESYNTHESISED)).to_numpy()
+    features, table = features[own], table[own].reset_index(drop=True)
     p_voice = voice_out_of_fold(features, table, seed=seed)
     threshold = voice_threshold(p_voice, table)
     head = replace(head, voice=fit_voice(features, table, seed))
@@ -59,7 +61,7 @@ def main(
     network.config = replace(network.config, threshold_voice=threshold)
     model_id = save_detector(network, out, head)
     print(
-        f"{out}: model id {model_id}; {head.trees.trees} trees from {len(features)} crops of "
+        f"{out}: model id {model_id}; {head.trees.trees} trees from {len(learnt)} crops of "
         f"{table.track_id.nunique()} tracks, {table.source.nunique()} sources; a voice alone from "
         f"{threshold:.3f}"
     )

@@ -16,7 +16,8 @@ from artifactnet.pipeline.training.decoders.vocoders import (
     mel_gan,
     tensors_of_module,
 )
-from artifactnet.pipeline.training.statistics.vocoded import halves, rms
+from artifactnet.pipeline.training.statistics.resynthesised import rms
+from artifactnet.pipeline.training.statistics.vocoded import halves
 from tests.conftest import music
 
 
@@ -74,7 +75,8 @@ def test_halves_are_alike_in_all_but_the_vocoder(sample_rate: int) -> None:
     audio = 0.5 * music(4.0, sample_rate)[:, 0]
     rates = set()
     for seed in range(8):
-        real, fake, rate = halves(audio, sample_rate, echo, np.random.default_rng(seed))
+        real, fake, rate, name = halves(audio, sample_rate, [echo], np.random.default_rng(seed))
+        assert name == "echo"
         rates.add(rate)
         assert real.shape == fake.shape
         assert rms(fake) == pytest.approx(rms(real), rel=1e-3)

@@ -1,0 +1,139 @@
+"""Crops of human music that were made anew, and beside each its matched original, as a section.
+
+Enters: tracks, and a function that makes a fake half and a real one of a crop. Leaves: rows of a
+bank: both halves, each through a random chain of its own. A run goes on where the last one stopped.
+"""
+
+import time
+import zlib
+from collections.abc import Callable, Iterable, Iterator
+from dataclasses import asdict
+from pathlib import Path
+from typing import NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+from artifactnet.pipeline.training.statistics.bank import (
+    SHORTEST_SECONDS,
+    WINDOW_SECONDS,
+    Row,
+    finished,
+    measured,
+    open_track,
+    store,
+)
+from artifactnet.pipeline.training.statistics.crops import draw, pass_through
+from artifactnet.pipeline.training.statistics.tracks import Item, all_items
+from artifactnet.transforms.audio.windows import mono_window
+
+Audio = NDArray[np.float32]
+SHARD_ROWS = 100
+
+
+class Halves(NamedTuple):
+    """A crop and its resynthesis, of one length, rate, bandwidth and level.
+
+    Attributes:
+      real: mono float32 ``[samples]``.
+      fake: of the same shape.
+      sample_rate: of both, Hz.
+      generator: what made the fake half.
+    """
+
+    real: Audio
+    fake: Audio
+    sample_rate: int
+    generator: str
+
+
+Resynthesis = Callable[[Audio, int, np.random.Generator], Halves]
+"""``resynthesis(audio, sample_rate, rng)``."""
+
+
+def rms(audio: NDArray) -> float:
+    """Root mean square."""
+    return float(np.sqrt(np.mean(np.square(audio, dtype=np.float64))))
+
+
+def levelled(real: Audio, fake: Audio, sample_rate: int, generator: str) -> Halves:
+    """Both halves at the level of ``real``, or lower where one of them would clip."""
+    fake = fake - fake.mean()
+    fake = fake * (rms(real) / (rms(fake) + 1e-9))
+    top = max(float(np.abs(real).max()), float(np.abs(fake).max()), 1.0)
+    return Halves(
+        (real / top).astype(np.float32), (fake / top).astype(np.float32), sample_rate, generator
+    )
+
+
+def human_items(manifest: Path, full: Path, music: Path, seed: int, most: int) -> list[Item]:
+    """``most`` human tracks in an order that ``seed`` decides."""
+    human = [item for item in all_items(manifest, full, music) if item.label == "real"]
+    human.sort(key=lambda item: item.track_id)
+    order = np.random.default_rng(seed).permutation(len(human))[:most]
+    return [human[place] for place in order]
+
+
+def crops_of(item: Item, resynthesis: Resynthesis, salt: str) -> Iterator[Row]:
+    """A fake crop and its matched original; none of a track that is short or silent there."""
+    rng = np.random.default_rng(zlib.crc32(f"{item.track_id} {salt}".encode()))
+    with open_track(item.path) as reader:
+        info = reader.info
+        start = float(rng.random()) * max(0.0, info.duration - WINDOW_SECONDS)
+        samples = reader.read(start, WINDOW_SECONDS)
+    if len(samples) < SHORTEST_SECONDS * info.sample_rate or np.abs(samples).max() < 1e-3:
+        return
+    audio = mono_window(samples, info.sample_rate, info.sample_rate, len(samples))
+    halves = resynthesis(audio, info.sample_rate, rng)
+    known = asdict(item) | {
+        "commercial": False, "recorded": False, "sample_rate": info.sample_rate,
+        "seconds": info.duration, "round": 0, "start": start,
+    }  # fmt: skip
+    of_fake = {"label": "ai", "kind": "codec", "generator": halves.generator}
+    of_real = {"label": "real", "kind": "real", "generator": ""}
+    for half, own in ((halves.fake, of_fake), (halves.real, of_real)):
+        passed, chain = pass_through(half[:, None], halves.sample_rate, draw(rng), rng)
+        yield measured(passed, known | own, chain)
+
+
+def fill(
+    folder: Path,
+    items: Iterable[Item],
+    resynthesis: Resynthesis,
+    salt: str,
+    worker: int = 0,
+    workers: int = 1,
+) -> None:
+    """Store what ``items`` give, but for those that ``folder`` has already.
+
+    Args:
+      folder: of the section.
+      items: tracks.
+      resynthesis: makes the halves.
+      salt: decides, with a track's id, what is drawn.
+      worker: the part of the tracks that is filled now, from 0.
+      workers: how many parts there are.
+    """
+    folder.mkdir(parents=True, exist_ok=True)
+    done = finished(folder)
+    mine = [
+        item
+        for item in items
+        if zlib.crc32(item.track_id.encode()) % workers == worker and (item.track_id, 0) not in done
+    ]
+    rows: list[Row] = []
+    tracks: list[tuple[str, int]] = []
+    begin, crops = time.monotonic(), 0
+    for number, item in enumerate(mine, start=1):
+        try:
+            found = list(crops_of(item, resynthesis, salt))
+            rows += found
+            crops += len(found)
+        except Exception as error:  # one bad track must not end a run of hours
+            print(f"{item.track_id}: {type(error).__name__}: {error}"[:200], flush=True)
+        tracks.append((item.track_id, 0))
+        if len(rows) >= SHARD_ROWS or number == len(mine):
+            store(folder, worker, rows, tracks, True)
+            rows, tracks = [], []
+            rate = crops / (time.monotonic() - begin)
+            print(f"{number} of {len(mine)} tracks, {crops} crops, {rate:.2f} a second", flush=True)
