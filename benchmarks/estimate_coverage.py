@@ -14,7 +14,7 @@ import numpy as np
 
 from artifactnet.models.artifactnet import load_detector
 from artifactnet.models.config import SHORT_SEGMENTS
-from artifactnet.models.weights_file import SHIPPED_WEIGHTS, model_id
+from artifactnet.models.weights.weights_file import SHIPPED_WEIGHTS, model_id
 from artifactnet.pipeline.evaluation.prevalence import prevalence
 from artifactnet.pipeline.evidence.estimate import strata_of
 from artifactnet.pipeline.evidence.reference import Reference, load_reference

@@ -10,7 +10,7 @@ import time
 import apache_beam as beam
 import numpy as np
 
-from artifactnet.models.weights_file import SHIPPED_WEIGHTS
+from artifactnet.models.weights.weights_file import SHIPPED_WEIGHTS
 from artifactnet.transforms.detector.detector import DetectorOptions, detector_of
 from artifactnet.transforms.detector.network_detector import Detector
 from artifactnet.transforms.detector.stages import RunSegmentStage, SegmentStage

@@ -15,8 +15,7 @@ from numpy.typing import NDArray
 from torch import Tensor, nn
 
 from artifactnet.models.artifact_unet import ArtifactUNet
-from artifactnet.models.channel_names import FORENSIC_CHANNELS
-from artifactnet.models.config import ArtifactNetConfig
+from artifactnet.models.config import FORENSIC_CHANNELS, ArtifactNetConfig
 from artifactnet.models.forensic_channels import forensic_channels
 from artifactnet.models.hpss import hpss
 from artifactnet.models.pooling import MEAN
@@ -29,7 +28,7 @@ from artifactnet.models.statistics.forensic_statistics import (
 )
 from artifactnet.models.statistics.head import StatisticsHead
 from artifactnet.models.stft import Stft
-from artifactnet.models.weights_file import SHIPPED_WEIGHTS, WeightsError, model_id
+from artifactnet.models.weights.weights_file import SHIPPED_WEIGHTS, WeightsError, model_id
 
 
 class Spectra(NamedTuple):

@@ -21,6 +21,17 @@ INTEGERS = {
     "embedding_size": range(1, 4_097),
 }
 
+FORENSIC_CHANNELS = (
+    "residual",
+    "harmonic",
+    "percussive",
+    "residual_share",
+    "harmonic_share",
+    "temporal_change",
+    "spectral_curvature",
+)
+"""Of the residual, in their order; ``forensic_channels.py`` says what they are."""
+
 
 LATER_FIELDS: dict[str, Any] = {
     "statistics": "", "threshold_ai_short": 0.0, "pooling": MEDIAN, "threshold_voice": 1.0,

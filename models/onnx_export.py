@@ -20,7 +20,7 @@ from torch.nn import functional
 from artifactnet.models.artifactnet import ArtifactNet
 from artifactnet.models.forensic_channels import forensic_channels
 from artifactnet.models.stft import RMS_FLOOR
-from artifactnet.models.weights_file import model_id
+from artifactnet.models.weights.weights_file import model_id
 from artifactnet.models.whole_file import whole_file
 
 INPUT, OUTPUT = "audio", "probability"

@@ -17,7 +17,7 @@ from safetensors import SafetensorError, safe_open
 from safetensors.torch import save
 from torch import Tensor, nn
 
-from artifactnet.models.weights_file import WeightsError, check_file, model_id
+from artifactnet.models.weights.weights_file import WeightsError, check_file, model_id
 from artifactnet.models.whole_file import whole_file
 
 ModuleT = TypeVar("ModuleT", bound=nn.Module)

@@ -20,7 +20,7 @@ from torch.nn import functional
 from transformers import HubertConfig, HubertModel, Wav2Vec2Config, Wav2Vec2Model
 
 from artifactnet.models.published.tensors import fill, read_tensors
-from artifactnet.models.weights_file import WeightsError
+from artifactnet.models.weights.weights_file import WeightsError
 
 HEAD = ("head.safetensors", "best_model_triplet_loss_margin_0.2.pth")
 MERT, WAV2VEC2 = "mert", "wav2vec2"

@@ -13,7 +13,7 @@ from safetensors.torch import load_file
 from torch import Tensor, nn
 
 from artifactnet.models.safetensors_io import check_fit
-from artifactnet.models.weights_file import WeightsError, check_file
+from artifactnet.models.weights.weights_file import WeightsError, check_file
 
 SAFETENSORS = ".safetensors"
 

@@ -19,7 +19,7 @@ import numpy as np
 from apache_beam.io.filesystems import FileSystems
 from apache_beam.options.pipeline_options import PipelineOptions
 
-from artifactnet.models.weights_file import SHIPPED_WEIGHTS
+from artifactnet.models.weights.weights_file import SHIPPED_WEIGHTS
 from artifactnet.pipeline.detectors.protocol import Detector, DetectorError, track_score
 from artifactnet.pipeline.detectors.registry import open_detector
 from artifactnet.transforms.audio.codec_spec import PYAV, UNPROCESSED, CodecSpec

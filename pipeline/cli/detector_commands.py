@@ -155,7 +155,7 @@ def write_onnx(file: Path, weights: Path | None, overwrite: bool) -> None:
     from artifactnet.models.artifactnet import load_detector
     from artifactnet.models.onnx_export import export_onnx
     from artifactnet.models.pooling import MEDIAN
-    from artifactnet.models.weights_file import SHIPPED_WEIGHTS, model_id
+    from artifactnet.models.weights.weights_file import SHIPPED_WEIGHTS, model_id
 
     if file.suffix.lower() != ".onnx":
         raise ValueError(f"{file}: the name of an ONNX file ends in .onnx")

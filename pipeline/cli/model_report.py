@@ -16,7 +16,7 @@ from torch.utils.flop_counter import FlopCounterMode
 from artifactnet.models.artifactnet import ArtifactNet, load_detector
 from artifactnet.models.forensic_channels import forensic_channels
 from artifactnet.models.statistics.head import StatisticsHead
-from artifactnet.models.weights_file import SHIPPED_WEIGHTS
+from artifactnet.models.weights.weights_file import SHIPPED_WEIGHTS
 
 
 class Complexity(NamedTuple):

@@ -12,7 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from artifactnet.models.published.fakeprint import FakeprintConfig, fakeprint
-from artifactnet.models.weights_file import WeightsError
+from artifactnet.models.weights.weights_file import WeightsError
 from artifactnet.pipeline.detectors.contract import (
     AudioInput,
     FakeprintInput,

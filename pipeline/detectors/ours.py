@@ -10,7 +10,7 @@ from typing import Any, Literal
 import numpy as np
 from numpy.typing import NDArray
 
-from artifactnet.models.weights_file import SHIPPED_WEIGHTS, WeightsError
+from artifactnet.models.weights.weights_file import SHIPPED_WEIGHTS, WeightsError
 from artifactnet.pipeline.detectors.protocol import DetectorError
 from artifactnet.transforms.detector.chain import chain_of
 from artifactnet.transforms.detector.detector import DetectorOptions, detector_of

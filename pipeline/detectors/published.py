@@ -13,7 +13,7 @@ import torch
 from numpy.typing import NDArray
 
 from artifactnet.models.pooling import MEDIAN
-from artifactnet.models.weights_file import WeightsError
+from artifactnet.models.weights.weights_file import WeightsError
 from artifactnet.pipeline.detectors.protocol import DetectorError
 
 BATCH = 8

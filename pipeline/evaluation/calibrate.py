@@ -21,7 +21,7 @@ from artifactnet.models.artifactnet import (
 )
 from artifactnet.models.config import SHORT_SEGMENTS
 from artifactnet.models.onnx_export import with_thresholds
-from artifactnet.models.weights_file import model_id
+from artifactnet.models.weights.weights_file import model_id
 from artifactnet.pipeline.audit.request import AuditRequest
 from artifactnet.pipeline.audit.run import run_audit
 from artifactnet.pipeline.evaluation.labels import known_label

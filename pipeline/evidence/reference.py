@@ -17,7 +17,7 @@ import pyarrow.parquet as pq
 from numpy.typing import NDArray
 
 from artifactnet.models.config import SHORT_SEGMENTS, ArtifactNetConfig
-from artifactnet.models.weights_file import SHIPPED_WEIGHTS
+from artifactnet.models.weights.weights_file import SHIPPED_WEIGHTS
 from artifactnet.pipeline.evaluation.intervals import FEWEST, exact_bounds
 from artifactnet.transforms.audio.sound_facts import SoundFacts
 

@@ -21,7 +21,7 @@ from numpy.typing import NDArray
 from rich.progress import track as progress
 
 from artifactnet.models.parts import Part
-from artifactnet.models.weights_file import SHIPPED_WEIGHTS
+from artifactnet.models.weights.weights_file import SHIPPED_WEIGHTS
 from artifactnet.pipeline.front_door import load_detector
 from artifactnet.pipeline.training.statistics.bank import open_track
 from artifactnet.transforms.audio.codec_spec import parse_codec

@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 from rich.progress import track as progress
 
 from artifactnet.models.artifactnet import ArtifactNet, load_detector
-from artifactnet.models.weights_file import SHIPPED_WEIGHTS
+from artifactnet.models.weights.weights_file import SHIPPED_WEIGHTS
 from artifactnet.pipeline.evaluation.metrics import ScoredTracks, measure
 from artifactnet.pipeline.training.corpus import load_corpus
 from artifactnet.pipeline.training.pairs import Drawing, PairDataset

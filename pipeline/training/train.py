@@ -20,7 +20,7 @@ from numpy.typing import NDArray
 
 from artifactnet.models.artifactnet import ArtifactNet, load_detector, save_detector
 from artifactnet.models.config import ArtifactNetConfig
-from artifactnet.models.weights_file import model_id
+from artifactnet.models.weights.weights_file import model_id
 from artifactnet.pipeline.training.config import TrainingConfig, keep_settings
 from artifactnet.pipeline.training.corpus import Corpus, load_corpus
 from artifactnet.pipeline.training.fit import Fitting, Validation, fit

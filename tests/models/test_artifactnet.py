@@ -12,7 +12,7 @@ from artifactnet.models.artifactnet import (
 from artifactnet.models.config import ArtifactNetConfig
 from artifactnet.models.forensic_channels import forensic_channels
 from artifactnet.models.hpss import hpss
-from artifactnet.models.weights_file import WeightsError
+from artifactnet.models.weights.weights_file import WeightsError
 from tests.conftest import music
 
 

@@ -15,7 +15,7 @@ import artifactnet
 from artifactnet.models.artifactnet import load_detector, save_detector
 from artifactnet.models.statistics.forensic_statistics import FEATURES, GROUPS, forensic_statistics
 from artifactnet.models.statistics.head import StatisticsHead
-from artifactnet.models.weights_file import WeightsError
+from artifactnet.models.weights.weights_file import WeightsError
 from artifactnet.pipeline.audit.request import AuditRequest
 from artifactnet.pipeline.audit.run import run_audit
 from artifactnet.pipeline.training.statistics.boosting import BoostingConfig

@@ -2,7 +2,7 @@ import numpy as np
 import pytest
 import torch
 
-from artifactnet.models.channel_names import FORENSIC_CHANNELS
+from artifactnet.models.config import FORENSIC_CHANNELS
 from artifactnet.models.forensic_channels import (
     channel_statistics,
     forensic_channels,

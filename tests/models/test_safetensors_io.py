@@ -7,7 +7,7 @@ from safetensors.torch import save_file
 from torch import nn
 
 from artifactnet.models.safetensors_io import load_module, save_module
-from artifactnet.models.weights_file import WeightsError
+from artifactnet.models.weights.weights_file import WeightsError
 
 
 def build(config: dict) -> nn.Module:

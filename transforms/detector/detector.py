@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Protocol
 
 from artifactnet.models.config import ArtifactNetConfig
-from artifactnet.models.weights_file import SHIPPED_WEIGHTS, WeightsError, model_id
+from artifactnet.models.weights.weights_file import SHIPPED_WEIGHTS, WeightsError, model_id
 from artifactnet.models.whole_file import whole_file
 from artifactnet.transforms.detector.evidence import FLAGGED
 from artifactnet.transforms.detector.onnx import OnnxDetector, is_onnx, onnx_id

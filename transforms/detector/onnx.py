@@ -17,7 +17,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from artifactnet.models.config import ArtifactNetConfig
-from artifactnet.models.weights_file import WeightsError, model_id
+from artifactnet.models.weights.weights_file import WeightsError, model_id
 from artifactnet.transforms.elements.records import SegmentScores
 
 if TYPE_CHECKING:

@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 import pyarrow as pa
 
-from artifactnet.models.channel_names import FORENSIC_CHANNELS
+from artifactnet.models.config import FORENSIC_CHANNELS
 from artifactnet.models.statistics.forensic_statistics import GROUPS
 from artifactnet.transforms.audio.sound_facts import SoundFacts
 from artifactnet.transforms.elements.records import AuditedTrack, ErrorRow

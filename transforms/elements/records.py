@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any, Generic, TypeVar
 import numpy as np
 from numpy.typing import NDArray
 
-from artifactnet.models.channel_names import FORENSIC_CHANNELS
+from artifactnet.models.config import FORENSIC_CHANNELS
 from artifactnet.models.parts import Part
 from artifactnet.transforms.audio.sound_facts import SoundFacts
 from artifactnet.transforms.audio.windows import AudioInfo, DecodedAudio

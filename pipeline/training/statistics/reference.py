@@ -16,7 +16,7 @@ import pyarrow.parquet as pq
 import typer
 
 from artifactnet.models.artifactnet import load_detector
-from artifactnet.models.weights_file import SHIPPED_WEIGHTS, model_id
+from artifactnet.models.weights.weights_file import SHIPPED_WEIGHTS, model_id
 from artifactnet.models.whole_file import whole_file
 from artifactnet.pipeline.evidence.reference import COLUMNS, MODEL_ID, reference_path
 from artifactnet.pipeline.training.statistics.tracks import all_items

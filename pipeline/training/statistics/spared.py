@@ -14,7 +14,7 @@ import pandas as pd
 import typer
 
 from artifactnet.models.artifactnet import load_detector
-from artifactnet.models.weights_file import SHIPPED_WEIGHTS
+from artifactnet.models.weights.weights_file import SHIPPED_WEIGHTS
 from artifactnet.pipeline.training.statistics.evaluate import load
 from artifactnet.pipeline.training.statistics.voice import voice_out_of_fold
 from artifactnet.transforms.verdict import LEAST_MEASURED, NARROW, VOICE_ALONE

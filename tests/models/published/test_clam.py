@@ -12,7 +12,7 @@ pytest.importorskip("transformers")
 from transformers import HubertConfig, Wav2Vec2Config
 
 from artifactnet.models.published.clam import Clam, ClamHead, build_clam, load_clam
-from artifactnet.models.weights_file import WeightsError
+from artifactnet.models.weights.weights_file import WeightsError
 
 SMALL = {
     "hidden_size": 16, "num_hidden_layers": 2, "num_attention_heads": 2, "intermediate_size": 24,

@@ -17,7 +17,7 @@ from artifactnet.models.published.spectttra import (
     log_mel,
     save_spectttra,
 )
-from artifactnet.models.weights_file import WeightsError
+from artifactnet.models.weights.weights_file import WeightsError
 
 SMALL = SpecTTTraConfig(embed_dim=24, num_heads=3, num_layers=2, bins=32, frames=40, seconds=1.0)
 

@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 import soundfile
 
-from artifactnet.models.weights_file import WeightsError, model_id
+from artifactnet.models.weights.weights_file import WeightsError, model_id
 from artifactnet.pipeline.audit.request import AuditRequest
 from artifactnet.pipeline.audit.run import run_audit
 from artifactnet.pipeline.output.compact import compact

@@ -8,7 +8,7 @@ import pytest
 from artifactnet.models.artifactnet import load_detector
 from artifactnet.models.config import ArtifactNetConfig
 from artifactnet.models.statistics.forensic_statistics import GROUPS
-from artifactnet.models.weights_file import SHIPPED_WEIGHTS, model_id
+from artifactnet.models.weights.weights_file import SHIPPED_WEIGHTS, model_id
 from artifactnet.pipeline.evidence.explanations import CONDITIONS, explanations, judged
 from artifactnet.pipeline.evidence.reference import (
     COLUMNS,

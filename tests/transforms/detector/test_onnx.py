@@ -10,7 +10,7 @@ from onnx import TensorProto, helper
 
 from artifactnet.models.artifactnet import load_detector
 from artifactnet.models.onnx_export import export_onnx, with_thresholds
-from artifactnet.models.weights_file import WeightsError
+from artifactnet.models.weights.weights_file import WeightsError
 from artifactnet.pipeline.audit.report import read_results
 from artifactnet.pipeline.audit.request import AuditRequest
 from artifactnet.pipeline.audit.run import run_audit

@@ -7,7 +7,7 @@ that an audit has nothing to do.
 import hashlib
 from pathlib import Path
 
-SHIPPED_WEIGHTS = Path(__file__).parent / "weights" / "artifactnet.safetensors"
+SHIPPED_WEIGHTS = Path(__file__).parent / "artifactnet.safetensors"
 
 
 class WeightsError(ValueError):

@@ -1,0 +1,1 @@
+"""Weights that ship, and what a weights file is before it is loaded."""
