@@ -16,8 +16,8 @@ from artifactnet.pipeline.training.decoders.vocoders import (
     mel_gan,
     tensors_of_module,
 )
-from artifactnet.pipeline.training.statistics.resynthesised import rms
-from artifactnet.pipeline.training.statistics.vocoded import halves
+from artifactnet.pipeline.training.statistics.resynthesised.section import rms
+from artifactnet.pipeline.training.statistics.resynthesised.vocoded import halves
 from tests.conftest import music
 
 

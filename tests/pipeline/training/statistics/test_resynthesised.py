@@ -6,8 +6,13 @@ import numpy as np
 import pytest
 
 from artifactnet.pipeline.training.statistics.bank import shards
-from artifactnet.pipeline.training.statistics.imitated import halves
-from artifactnet.pipeline.training.statistics.resynthesised import Halves, fill, levelled, rms
+from artifactnet.pipeline.training.statistics.resynthesised.imitated import halves
+from artifactnet.pipeline.training.statistics.resynthesised.section import (
+    Halves,
+    fill,
+    levelled,
+    rms,
+)
 from artifactnet.pipeline.training.statistics.tracks import Item
 from tests.conftest import music
 

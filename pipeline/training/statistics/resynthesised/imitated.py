@@ -1,9 +1,10 @@
 """Crops of human music through cheap imitations of decoders, beside each its matched original.
 
 Enters: the tracks of a bank. Leaves: the section ``imitations`` of the bank, see
-``resynthesised.py`` and ``decoders/imitations.py``.
+``section.py`` and ``decoders/imitations.py``.
 
-Run as ``python -m artifactnet.pipeline.training.statistics.imitated BANK --manifest ...``.
+Run as
+``python -m artifactnet.pipeline.training.statistics.resynthesised.imitated BANK --manifest ...``.
 """
 
 import warnings
@@ -16,7 +17,7 @@ from numpy.typing import NDArray
 
 from artifactnet.pipeline.training.decoders.imitations import IMITATIONS as KINDS
 from artifactnet.pipeline.training.statistics.evaluate import IMITATIONS
-from artifactnet.pipeline.training.statistics.resynthesised import (
+from artifactnet.pipeline.training.statistics.resynthesised.section import (
     Halves,
     fill,
     human_items,

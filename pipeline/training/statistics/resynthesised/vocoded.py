@@ -1,10 +1,11 @@
 """Crops of human music that published vocoders resynthesised, and beside each its matched original.
 
 Enters: the tracks of a bank, and vocoders (``decoders/vocoders.py``). Leaves: the section
-``vocoders`` of the bank, see ``resynthesised.py``. A vocoder of 22 kHz serves as one of 18 to 44
+``vocoders`` of the bank, see ``section.py``. A vocoder of 22 kHz serves as one of 18 to 44
 kHz too, by a rate that is not its own.
 
-Run as ``python -m artifactnet.pipeline.training.statistics.vocoded BANK PACKAGES --manifest ...``.
+Run as
+``python -m artifactnet.pipeline.training.statistics.resynthesised.vocoded BANK PACKAGES ...``.
 """
 
 import warnings
@@ -20,7 +21,7 @@ from numpy.typing import NDArray
 
 from artifactnet.pipeline.training.decoders.vocoders import Vocoder, load_vocoders
 from artifactnet.pipeline.training.statistics.evaluate import VOCODERS
-from artifactnet.pipeline.training.statistics.resynthesised import (
+from artifactnet.pipeline.training.statistics.resynthesised.section import (
     Halves,
     fill,
     human_items,
