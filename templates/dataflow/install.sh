@@ -22,7 +22,7 @@ if [ "$flavour" = cpu ]; then
     --index-url "${TORCH_CPU_INDEX:-https://download.pytorch.org/whl/cpu}" "torch==$version"
 fi
 cd "$UV_PROJECT_ENVIRONMENT"/lib/python*/site-packages
-rm -rf torch/include torch/bin pyarrow/include
+rm -rf torch/include pyarrow/include
 if [ "$flavour" = cuda ]; then
   find nvidia -type d -name include -prune -exec rm -rf {} +
   find nvidia \( -name '*.a' -o -name '*.bc' -o -name 'libcusolverMg.so*' -o -name 'libnvperf_*.so*' \
