@@ -107,9 +107,8 @@ def id_of(weights: Path | None) -> str:
     Raises:
       WeightsError: it can't be read.
     """
-    return (
-        onnx_id(weights) if weights and is_onnx(weights) else model_id(weights or SHIPPED_WEIGHTS)
-    )
+    path = weights or SHIPPED_WEIGHTS
+    return onnx_id(path) if is_onnx(path) else model_id(path)
 
 
 def local_model(address: str, access: S3Access) -> Path:

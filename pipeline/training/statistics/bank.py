@@ -15,7 +15,7 @@ import json
 import time
 import warnings
 import zlib
-from collections.abc import Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import asdict
 from pathlib import Path
@@ -179,6 +179,62 @@ def shards(folder: Path) -> Iterator[tuple[NDArray[np.float32], list[dict[str, A
             yield shard["features"], [json.loads(row) for row in shard["rows"]]
 
 
+def fill(
+    folder: Path,
+    items: Iterable[Item],
+    crops_of: Callable[[Item], Iterable[Row]],
+    *,
+    round_: int = 0,
+    worker: int = 0,
+    workers: int = 1,
+    most: int = 0,
+    audio: bool = False,
+    shard_rows: int = SHARD_ROWS,
+) -> None:
+    """Store what ``items`` give, but for those that ``folder`` has already.
+
+    Args:
+      folder: of the section.
+      items: tracks.
+      crops_of: the rows of a track.
+      round_: of the crops.
+      worker: the part of the tracks that is filled now, from 0.
+      workers: how many parts there are.
+      most: tracks after which it ends; 0 for all.
+      audio: keep the crops themselves.
+      shard_rows: after how many rows a shard is written.
+    """
+    folder.mkdir(parents=True, exist_ok=True)
+    done = finished(folder)
+    mine = [
+        item
+        for item in items
+        if zlib.crc32(item.track_id.encode()) % workers == worker
+        and (item.track_id, round_) not in done
+    ][: most or None]
+    rows: list[Row] = []
+    tracks: list[tuple[str, int]] = []
+    begin, crops, failed = time.monotonic(), 0, 0
+    for number, item in enumerate(mine, start=1):
+        try:
+            found = list(crops_of(item))
+            rows += found
+            crops += len(found)
+        except Exception as error:  # one bad track must not end a run of hours
+            failed += 1
+            print(f"{item.track_id}: {type(error).__name__}: {error}"[:200], flush=True)
+        tracks.append((item.track_id, round_))
+        if len(rows) >= shard_rows or number == len(mine):
+            store(folder, worker, rows, tracks, audio)
+            rows, tracks = [], []
+            rate = crops / (time.monotonic() - begin)
+            print(
+                f"{folder.name} {round_}: {number} of {len(mine)} tracks, {crops} crops, "
+                f"{rate:.1f} a second, {failed} failed",
+                flush=True,
+            )
+
+
 def main(
     section: Annotated[str, typer.Argument(help=", ".join(SECTIONS))],
     bank: Annotated[Path, typer.Option(help="Folder of the bank.")],
@@ -195,41 +251,21 @@ def main(
     if section not in SECTIONS:
         raise typer.BadParameter(f"use one of {', '.join(SECTIONS)}")
     warnings.simplefilter("ignore")
-    folder = bank / section
-    folder.mkdir(parents=True, exist_ok=True)
-    done = finished(folder)
-    mine = [
-        item
-        for item in all_items(manifest, full, music)
-        if zlib.crc32(item.track_id.encode()) % workers == worker
-        and (item.track_id, round_) not in done
-    ]
+    items = all_items(manifest, full, music)
     if section == "drift":
-        mine = [item for item in mine if zlib.crc32(b"drift" + item.track_id.encode()) % 4 == 0]
+        items = [one for one in items if zlib.crc32(b"drift" + one.track_id.encode()) % 4 == 0]
     if section == "common":
-        mine = [item for item in mine if item.part != "debian"]
-    mine = mine[: most or None]
-    rows: list[Row] = []
-    tracks: list[tuple[str, int]] = []
-    begin, crops, failed = time.monotonic(), 0, 0
-    for number, item in enumerate(mine, start=1):
-        try:
-            found = list(crops_of(item, section, round_))
-            rows += found
-            crops += len(found)
-        except Exception as error:  # one bad track must not end a run of hours
-            failed += 1
-            print(f"{item.track_id}: {type(error).__name__}: {error}"[:200], flush=True)
-        tracks.append((item.track_id, round_))
-        if len(rows) >= SHARD_ROWS or number == len(mine):
-            store(folder, worker, rows, tracks, audio)
-            rows, tracks = [], []
-            rate = crops / (time.monotonic() - begin)
-            print(
-                f"{section} {round_}: {number} of {len(mine)} tracks, {crops} crops, "
-                f"{rate:.1f} a second, {failed} failed",
-                flush=True,
-            )
+        items = [one for one in items if one.part != "debian"]
+    fill(
+        bank / section,
+        items,
+        lambda item: crops_of(item, section, round_),
+        round_=round_,
+        worker=worker,
+        workers=workers,
+        most=most,
+        audio=audio,
+    )
 
 
 if __name__ == "__main__":

@@ -19,7 +19,7 @@ from artifactnet.pipeline.training.decoders.imitations import IMITATIONS as KIND
 from artifactnet.pipeline.training.statistics.evaluate import IMITATIONS
 from artifactnet.pipeline.training.statistics.resynthesised.section import (
     Halves,
-    fill,
+    fill_section,
     human_items,
     levelled,
 )
@@ -44,7 +44,7 @@ def main(
     """Fill the section ``imitations`` of a bank."""
     warnings.simplefilter("ignore")
     items = human_items(manifest, full, music, seed=21, most=most)
-    fill(bank / IMITATIONS, items, halves, "pseudo", worker, workers)
+    fill_section(bank / IMITATIONS, items, halves, "pseudo", worker, workers)
 
 
 if __name__ == "__main__":

@@ -4,7 +4,6 @@ Enters: tracks, and a function that makes a fake half and a real one of a crop. 
 bank: both halves, each through a random chain of its own. A run goes on where the last one stopped.
 """
 
-import time
 import zlib
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import asdict
@@ -18,10 +17,9 @@ from artifactnet.pipeline.training.statistics.bank import (
     SHORTEST_SECONDS,
     WINDOW_SECONDS,
     Row,
-    finished,
+    fill,
     measured,
     open_track,
-    store,
 )
 from artifactnet.pipeline.training.statistics.crops import draw, pass_through
 from artifactnet.pipeline.training.statistics.tracks import Item, all_items
@@ -96,7 +94,7 @@ def crops_of(item: Item, resynthesis: Resynthesis, salt: str) -> Iterator[Row]:
         yield measured(passed, known | own, chain)
 
 
-def fill(
+def fill_section(
     folder: Path,
     items: Iterable[Item],
     resynthesis: Resynthesis,
@@ -104,7 +102,7 @@ def fill(
     worker: int = 0,
     workers: int = 1,
 ) -> None:
-    """Store what ``items`` give, but for those that ``folder`` has already.
+    """Fill ``folder`` with both halves of a crop of each of ``items``, see ``bank.fill``.
 
     Args:
       folder: of the section.
@@ -114,26 +112,12 @@ def fill(
       worker: the part of the tracks that is filled now, from 0.
       workers: how many parts there are.
     """
-    folder.mkdir(parents=True, exist_ok=True)
-    done = finished(folder)
-    mine = [
-        item
-        for item in items
-        if zlib.crc32(item.track_id.encode()) % workers == worker and (item.track_id, 0) not in done
-    ]
-    rows: list[Row] = []
-    tracks: list[tuple[str, int]] = []
-    begin, crops = time.monotonic(), 0
-    for number, item in enumerate(mine, start=1):
-        try:
-            found = list(crops_of(item, resynthesis, salt))
-            rows += found
-            crops += len(found)
-        except Exception as error:  # one bad track must not end a run of hours
-            print(f"{item.track_id}: {type(error).__name__}: {error}"[:200], flush=True)
-        tracks.append((item.track_id, 0))
-        if len(rows) >= SHARD_ROWS or number == len(mine):
-            store(folder, worker, rows, tracks, True)
-            rows, tracks = [], []
-            rate = crops / (time.monotonic() - begin)
-            print(f"{number} of {len(mine)} tracks, {crops} crops, {rate:.2f} a second", flush=True)
+    fill(
+        folder,
+        items,
+        lambda item: crops_of(item, resynthesis, salt),
+        worker=worker,
+        workers=workers,
+        audio=True,
+        shard_rows=SHARD_ROWS,
+    )

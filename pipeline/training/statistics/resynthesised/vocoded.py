@@ -23,7 +23,7 @@ from artifactnet.pipeline.training.decoders.vocoders import Vocoder, load_vocode
 from artifactnet.pipeline.training.statistics.evaluate import VOCODERS
 from artifactnet.pipeline.training.statistics.resynthesised.section import (
     Halves,
-    fill,
+    fill_section,
     human_items,
     levelled,
 )
@@ -73,7 +73,7 @@ def main(
     def one_of_them(audio: Audio, sample_rate: int, rng: np.random.Generator) -> Halves:
         return halves(audio, sample_rate, vocoders, rng)
 
-    fill(bank / VOCODERS, items, one_of_them, "voc 0")
+    fill_section(bank / VOCODERS, items, one_of_them, "voc 0")
 
 
 if __name__ == "__main__":

@@ -9,7 +9,7 @@ from artifactnet.pipeline.training.statistics.bank import shards
 from artifactnet.pipeline.training.statistics.resynthesised.imitated import halves
 from artifactnet.pipeline.training.statistics.resynthesised.section import (
     Halves,
-    fill,
+    fill_section,
     levelled,
     rms,
 )
@@ -50,8 +50,8 @@ def test_a_section_holds_both_halves_and_goes_on(wav, tmp_path: Path) -> None:
     (tmp_path / "broken.wav").write_bytes(b"no sound")
     broken = item(tmp_path / "broken.wav")
     folder = tmp_path / "bank" / "section"
-    fill(folder, [tracks[0], short, broken], backwards, "salt")
-    fill(folder, [*tracks, short, broken], backwards, "salt")
+    fill_section(folder, [tracks[0], short, broken], backwards, "salt")
+    fill_section(folder, [*tracks, short, broken], backwards, "salt")
     assert len(asked) == 2  # the first track is not made again
     rows = [row for _, table in shards(folder) for row in table]
     found = [(row["track_id"], row["label"], row["kind"], row["generator"]) for row in rows]
