@@ -10,11 +10,9 @@ import numpy as np
 import pandas as pd
 import soundfile
 
-PARTS = 10
-
 
 def synthetic(folder: Path, tracks: int, seconds: float = 4.2, kind: str = "flac") -> Path:
-    """A manifest of ``tracks`` short files, each different; beside it the same in parts."""
+    """A manifest of ``tracks`` short files, each different."""
     manifest = folder / "m.jsonl"
     if manifest.exists():
         return manifest
@@ -30,12 +28,6 @@ def synthetic(folder: Path, tracks: int, seconds: float = 4.2, kind: str = "flac
         soundfile.write(path, audio.astype(np.float32), 44_100)
         rows.append({"track_id": f"t{number:05d}", "uri": f"music/{path.name}"})
     manifest.write_text("".join(json.dumps(row) + "\n" for row in rows))
-    parts = folder / "parts"
-    parts.mkdir()
-    for part in range(PARTS):
-        some = [row | {"uri": f"../{row['uri']}"} for row in rows[part::PARTS]]
-        text = "".join(json.dumps(row) + "\n" for row in some)
-        (parts / f"{part}.jsonl").write_text(text)
     return manifest
 
 

@@ -86,10 +86,7 @@ def run_engine(engine: str, manifest: Path, folder: Path, kill: str) -> Run:
     if engine == "local":
         return audit(engine, manifest, output, (), "")
     if engine == "dask":
-        # Beam's DaskRunner makes a partition of a manifest; a catalogue may be several.
-        parts = manifest.parent / "parts"
-        flags = ("--runner", "DaskRunner", "--dask_partition_size", "1")
-        return audit(engine, parts if parts.exists() else manifest, output, flags, "")
+        return audit(engine, manifest, output, ("--runner", "DaskRunner"), "")
     if engine == "prism":
         flags = ("--runner", "PrismRunner", "--prism_location", str(PRISM))
         return audit(engine, manifest, output, flags, "")

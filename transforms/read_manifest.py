@@ -20,6 +20,8 @@ from artifactnet.transforms.manifests.formats import read_rows
 from artifactnet.transforms.manifests.roots import AllowedRoots
 from artifactnet.transforms.manifests.sample import RowSample
 
+NO_MANIFEST = ""
+
 
 def failed_row(row: ManifestRow, error: Exception, message: str) -> ManifestRow:
     """``row`` as one that can't be audited; its identity is that of the message."""
@@ -52,6 +54,8 @@ class ParseManifestDoFn(beam.DoFn):
 
     def process(self, address: str) -> Iterator[ManifestRow]:
         """Yield a row per line that belongs to the sample."""
+        if address == NO_MANIFEST:
+            return
         rows = read_rows(address)
         line = 0
         while True:
@@ -90,7 +94,16 @@ class ParseManifestDoFn(beam.DoFn):
 
 
 class ReadManifest(beam.PTransform):
-    """A row per line of every manifest, or per line of a sample."""
+    """A row per line of every manifest, or per line of a sample.
+
+    Args:
+      addresses: of the manifests.
+      layout: of their columns.
+      roots: where tracks may lie.
+      sample: which of the rows.
+      parts: at least so many elements at the start, for an engine on which shuffles leave as many
+        partitions as they find.
+    """
 
     def __init__(
         self,
@@ -98,9 +111,11 @@ class ReadManifest(beam.PTransform):
         layout: ManifestLayout,
         roots: AllowedRoots = AllowedRoots(),  # noqa: B008 (frozen)
         sample: RowSample = RowSample(),  # noqa: B008 (frozen)
+        parts: int = 0,
     ) -> None:
         super().__init__()
-        self._addresses = sorted(addresses)
+        found = sorted(addresses)
+        self._addresses = found + [NO_MANIFEST] * (parts - len(found))
         self._parse = ParseManifestDoFn(layout, roots, sample)
 
     def expand(self, begin: beam.pvalue.PBegin) -> beam.PCollection[ManifestRow]:

@@ -28,6 +28,8 @@ class AuditOptions:
       codecs: re-encodings.
       accelerator: of the workers that audit, as Beam's resource hint names it; or empty.
       worker_ram: memory of those workers, e.g. ``8GB``; or empty.
+      partitions: of an engine that keeps those it begins with and carries out a stage for all of a
+        partition before the next; 0 for others.
     """
 
     manifests: tuple[str, ...]
@@ -43,6 +45,7 @@ class AuditOptions:
     codecs: ReencodeOptions = field(default_factory=ReencodeOptions)
     accelerator: str = ""
     worker_ram: str = ""
+    partitions: int = 0
 
     @property
     def hints(self) -> dict[str, str]:

@@ -14,7 +14,8 @@ from artifactnet.transforms.assign_shards import AssignShards
 from artifactnet.transforms.count_rows import CountRows
 from artifactnet.transforms.decode import DecodeDoFn
 from artifactnet.transforms.detector.chain import segment_chain
-from artifactnet.transforms.detector.stages import RunSegmentStage
+from artifactnet.transforms.detector.stages import RunSegmentStage, SegmentStageDoFn
+from artifactnet.transforms.elements.fused import FusedDoFn
 from artifactnet.transforms.read_manifest import ReadManifest
 from artifactnet.transforms.reencode import ReencodeDoFn
 from artifactnet.transforms.skip_unchanged import ReadEarlier, SkipUnchanged
@@ -32,18 +33,19 @@ class AuditRows(beam.PTransform):
     def expand(self, rows: beam.PCollection) -> beam.PCollection[ShardCommit]:
         """Chain the stages."""
         options, detector = self._options, self._options.detector
-        segments = (
-            rows
-            | "Decode" >> beam.ParDo(DecodeDoFn(options.decode, detector))
-            | "Reencode" >> beam.ParDo(ReencodeDoFn(options.codecs, detector))
-        )
-        for stage in segment_chain(detector.weights):  # Statistics, Stft ... Classify
+        decode = DecodeDoFn(options.decode, detector)
+        reencode = ReencodeDoFn(options.codecs, detector)
+        chain = segment_chain(detector.weights)  # Statistics, Stft ... Classify
+        verdict = VerdictDoFn(detector)
+        write = WriteShardsDoFn(options.output)
+        if options.partitions:
+            stages = [SegmentStageDoFn(stage, detector) for stage in chain]
+            fused = FusedDoFn([decode, reencode, *stages, verdict, write])
+            return rows | "DecodeToWrite" >> beam.ParDo(fused)
+        segments = rows | "Decode" >> beam.ParDo(decode) | "Reencode" >> beam.ParDo(reencode)
+        for stage in chain:
             segments = segments | stage.name.capitalize() >> RunSegmentStage(stage, detector)
-        return (
-            segments
-            | "Verdict" >> beam.ParDo(VerdictDoFn(detector))
-            | "WriteShards" >> beam.ParDo(WriteShardsDoFn(options.output))
-        )
+        return segments | "Verdict" >> beam.ParDo(verdict) | "WriteShards" >> beam.ParDo(write)
 
 
 def build_audit(
@@ -58,7 +60,11 @@ def build_audit(
     """
     run = options.output.run
     read = pipeline | "ReadManifest" >> ReadManifest(
-        options.manifests, options.output.layout, options.roots, options.sample
+        options.manifests,
+        options.output.layout,
+        options.roots,
+        options.sample,
+        parts=options.partitions,
     )
     earlier = pipeline | "ReadEarlier" >> ReadEarlier(options.earlier, run)
     split = {"rows": read, "earlier": earlier} | "SkipUnchanged" >> SkipUnchanged(

@@ -22,6 +22,7 @@ from apache_beam.runners.runner import create_runner
 
 from artifactnet.pipeline.audit.audit_options import AuditOptions
 from artifactnet.pipeline.audit.catalogue import Manifests, find_files, find_manifests
+from artifactnet.pipeline.audit.dask_engine import DASK_RUNNER, dask_partitions
 from artifactnet.pipeline.audit.local_runner import (
     LOCAL_RUNNERS,
     ROWS_PER_WORKER,
@@ -59,7 +60,7 @@ from artifactnet.transforms.storage.object_store import S3Access, s3_access
 from artifactnet.transforms.write_shards import OutputOptions, owner_of_workers
 
 logger = logging.getLogger(__name__)
-RUNNERS = {"DaskRunner": "apache_beam.runners.dask.dask_runner.DaskRunner"}
+RUNNERS = {"DaskRunner": DASK_RUNNER}
 """Runners that Beam knows by their whole name only."""
 
 REMOTE_WORKERS = 64
@@ -153,6 +154,7 @@ def prepare(request: AuditRequest) -> Plan:
         codecs=ReencodeOptions(request.codecs, request.codec_backend),
         accelerator=request.accelerator,
         worker_ram=request.worker_ram,
+        partitions=dask_partitions(beam_options),
     )
     unchanged = None
     if local:

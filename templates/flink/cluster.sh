@@ -18,6 +18,7 @@ of_pom() { sed -n "s:.*<$1>\(.*\)</$1>.*:\1:p" "$here/pom.xml" | head -1; }
 beam_version=${BEAM_VERSION:-$(of_pom beam.version)}
 flink_version=${FLINK_VERSION:-$(of_pom flink.version)}
 job_port=${JOB_PORT:-8099}
+jar=$home/flink-$flink_version-beam-$beam_version.jar
 bridge=artifactnet0
 subnet=10.87.0
 opens=(java.lang java.lang.invoke java.lang.reflect java.net java.nio java.text java.time java.util
@@ -25,7 +26,7 @@ opens=(java.lang java.lang.invoke java.lang.reflect java.net java.nio java.text 
 java=(java)
 for package in "${opens[@]}"; do java+=("--add-opens=java.base/$package=ALL-UNNAMED"); done
 java+=("--add-opens=java.base/sun.nio.ch=ALL-UNNAMED" -XX:+UseSerialGC -XX:TieredStopAtLevel=1
-  -Dorg.slf4j.simpleLogger.showDateTime=true "-Dorg.slf4j.simpleLogger.dateTimeFormat=HH:mm:ss.SSS")
+  "-Djdk.net.hosts.file=$home/hosts" -Dorg.slf4j.simpleLogger.showDateTime=true "-Dorg.slf4j.simpleLogger.dateTimeFormat=HH:mm:ss.SSS")
 
 say() { echo "flink: $*" >&2; }
 die() { say "$*"; exit 1; }
@@ -42,14 +43,16 @@ namespaces() { [ "$isolated" = yes ]; }
 inside() { if namespaces; then ip netns exec "artifactnet-tm$1" "${@:2}"; else "${@:2}"; fi; }
 address() { if namespaces; then echo "$subnet.1"; else echo 127.0.0.1; fi; }
 
-jars() {
+class_path() {
   command -v mvn >/dev/null || die "Maven is not installed (apt install maven)"
   command -v java >/dev/null || die "Java is not installed (apt install openjdk-17-jdk-headless)"
-  if [ "$(cat "$home/jars/.complete" 2>/dev/null)" != "$beam_version $flink_version" ]; then
-    rm -rf "$home/jars"
+  if [ ! -e "$jar" ]; then
     say "fetching Flink and Beam's job server (160 jars, once)"
-    mvn -q -B -f "$here/pom.xml" "-Dbeam.version=$beam_version" "-Dflink.version=$flink_version" dependency:copy-dependencies -DoutputDirectory="$home/jars"
-    echo "$beam_version $flink_version" >"$home/jars/.complete"
+    mkdir -p "$home/build"
+    cp "$here/pom.xml" "$home/build" # Maven builds beside its file
+    mvn -q -B -f "$home/build/pom.xml" "-Dbeam.version=$beam_version" "-Dflink.version=$flink_version" package
+    mv "$home/build/target/flink-session-1.jar" "$jar"
+    rm -r "$home/build"
   fi
 }
 
@@ -76,7 +79,7 @@ start_taskmanager() {
   run "pool$n" env PATH="$venv/bin:$PATH" $(namespaces && echo ip netns exec "artifactnet-tm$n") \
     "$venv/bin/python" -m apache_beam.runners.worker.worker_pool_main --service_port=50000
   run "taskmanager$n" $(namespaces && echo ip netns exec "artifactnet-tm$n") \
-    "${java[@]}" -Xmx512m -cp "$home/jars/*" \
+    "${java[@]}" -Xmx512m -cp "$jar" \
     org.apache.flink.runtime.taskexecutor.TaskManagerRunner --configDir "$here/conf" \
     -D "jobmanager.rpc.address=$(address)" -D "taskmanager.host=$host" \
     -D "taskmanager.bind-host=0.0.0.0" -D "taskmanager.resource-id=tm$n" \
@@ -102,16 +105,19 @@ network() {
 start() {
   [ -d "$home/pid" ] && [ -n "$(ls "$home/pid")" ] && stop
   mkdir -p "$home/log" "$home/pid" "$home/tmp"
-  jars
+  class_path
+  # In a namespace no name server answers, and each name that Java asks for would cost 15 s.
+  { echo "127.0.0.1 localhost"; echo "127.0.0.1 $(hostname)"; echo "$(address) jobmanager"; } >"$home/hosts"
+  for n in $(seq "$count"); do echo "$subnet.$((n + 1)) taskmanager$n" >>"$home/hosts"; done
   if namespaces; then network; else count=1; say "without root there is one TaskManager"; fi
-  run jobmanager "${java[@]}" -Xmx512m -cp "$home/jars/*" \
+  run jobmanager "${java[@]}" -Xmx512m -cp "$jar" \
     org.apache.flink.runtime.entrypoint.StandaloneSessionClusterEntrypoint \
     --configDir "$here/conf" -D "jobmanager.rpc.address=$(address)" \
     -D "jobmanager.bind-host=0.0.0.0" -D "rest.address=$(address)" -D "rest.bind-address=0.0.0.0" \
     -D "io.tmp.dirs=$home/tmp"
   wait_for jobmanager "$(address)" 8081
   for n in $(seq "$count"); do start_taskmanager "$n"; done
-  run jobserver "${java[@]}" -Xmx512m -cp "$home/jars/*" \
+  run jobserver "${java[@]}" -Xmx512m -cp "$jar" \
     org.apache.beam.runners.flink.FlinkJobServerDriver --flink-master "$(address):8081" \
     --flink-conf-dir "$here/conf" --job-host localhost --job-port "$job_port" \
     --artifact-port 0 --expansion-port 0 --artifacts-dir "$home/tmp/artifacts"

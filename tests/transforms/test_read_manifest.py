@@ -51,6 +51,15 @@ def test_every_line_is_a_row(tmp_path: Path) -> None:
         assert_that(keys, equal_to(expected_keys), label="keys")
 
 
+def test_empty_parts_add_no_rows(tmp_path: Path) -> None:
+    path = tmp_path / "m.jsonl"
+    path.write_text("\n".join(LINES) + "\n")
+    layout = inspect_manifests([str(path)]).layout
+    with TestPipeline("FnApiRunner") as pipeline:
+        rows = pipeline | ReadManifest([str(path)], layout, parts=5)
+        assert_that(rows | beam.Map(lambda row: row.line), equal_to([1, 2, 3, 4, 5, 6]))
+
+
 def test_identity_of_a_bad_line_is_its_message(tmp_path: Path) -> None:
     def identities(text: str) -> list[str]:
         from artifactnet.transforms.manifests.columns import ManifestLayout
