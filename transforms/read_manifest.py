@@ -101,8 +101,8 @@ class ReadManifest(beam.PTransform):
       layout: of their columns.
       roots: where tracks may lie.
       sample: which of the rows.
-      parts: at least so many elements at the start, for an engine on which shuffles leave as many
-        partitions as they find.
+      parts: a multiple of so many elements to begin with, for an engine that cuts them into as many
+        partitions and leaves it at that.
     """
 
     def __init__(
@@ -111,11 +111,11 @@ class ReadManifest(beam.PTransform):
         layout: ManifestLayout,
         roots: AllowedRoots = AllowedRoots(),  # noqa: B008 (frozen)
         sample: RowSample = RowSample(),  # noqa: B008 (frozen)
-        parts: int = 0,
+        parts: int = 1,
     ) -> None:
         super().__init__()
         found = sorted(addresses)
-        self._addresses = found + [NO_MANIFEST] * (parts - len(found))
+        self._addresses = found + [NO_MANIFEST] * (-len(found) % parts)
         self._parse = ParseManifestDoFn(layout, roots, sample)
 
     def expand(self, begin: beam.pvalue.PBegin) -> beam.PCollection[ManifestRow]:

@@ -84,7 +84,7 @@ def _hann(samples: int) -> Array:
     return np.hanning(samples).astype(np.float32)
 
 
-class _Spectrum(NamedTuple):
+class Spectrum(NamedTuple):
     """One transform up to ``TOP_HZ``, and the mean power of all its bins.
 
     Attributes:
@@ -100,7 +100,8 @@ class _Spectrum(NamedTuple):
     hz: float
 
 
-def _transform(audio: Array, size: int, hop: int) -> _Spectrum:
+def transform(audio: Array, size: int, hop: int) -> Spectrum:
+    """Transform ``audio`` ``[samples]`` by windows of ``size``, one of those in ``WINDOWS``."""
     frames = sliding_window_view(audio, size)[::hop] * WINDOWS[size]
     spectrum = fft.rfft(frames, axis=1, overwrite_x=True)
     squared = np.square(spectrum.real)
@@ -112,10 +113,10 @@ def _transform(audio: Array, size: int, hop: int) -> _Spectrum:
     log += np.float32(FLOOR * power.max())
     np.log(log, out=log)
     log *= np.float32(0.5)
-    return _Spectrum(spectrum[:, :top].T, log, power, hz)
+    return Spectrum(spectrum[:, :top].T, log, power, hz)
 
 
-def _fine_structure(spectrum: _Spectrum, bins: int, frames: int) -> Array:
+def _fine_structure(spectrum: Spectrum, bins: int, frames: int) -> Array:
     """Log magnitude without its running means, ``[bins, frames - 2 * margin]``."""
     half = frames // 2
     log = spectrum.log_magnitude
@@ -124,12 +125,13 @@ def _fine_structure(spectrum: _Spectrum, bins: int, frames: int) -> Array:
     return np.clip(fine[:, half : log.shape[1] - half], -FINE_LIMIT, FINE_LIMIT)
 
 
-def _band_bins(edges: tuple[int, ...], hz: float) -> list[slice]:
+def band_bins(edges: tuple[int, ...], hz: float) -> list[slice]:
+    """Bins, each ``hz`` wide, between neighbouring ``edges`` in Hz."""
     marks = [round(edge / hz) for edge in edges]
     return [slice(low, high) for low, high in itertools.pairwise(marks)]
 
 
-def _sounding(power: Array, hz: float) -> NDArray[np.bool_]:
+def sounding_bins(power: Array, hz: float) -> NDArray[np.bool_]:
     """Of each bin: some 200 Hz around it hold sound, and so do all but few of those below it."""
     width = max(1, round(200 / hz))
     level = uniform_filter1d(power, width, mode="nearest")
@@ -190,7 +192,7 @@ def _distribution(fine: Array, bands: list[slice], usable: NDArray[np.bool_]) ->
     return result
 
 
-def _phase(spectrum: _Spectrum, bands: list[slice], usable: NDArray[np.bool_]) -> Array:
+def _phase(spectrum: Spectrum, bands: list[slice], usable: NDArray[np.bool_]) -> Array:
     """Coherences ``[bands, 6]`` of differences of the phase, over time and over frequency.
 
     In order: of second differences over time; the same between neighbouring bins; of second
@@ -268,15 +270,15 @@ def _hull(audio: Array) -> tuple[Array, Array, Array, Array]:
       1,600 Hz; mean height at the multiples of each spacing less that halfway between; largest
       height in each 125 Hz.
     """
-    spectrum = _transform(audio, HULL_FFT, HULL_HOP)
+    spectrum = transform(audio, HULL_FFT, HULL_HOP)
     hz = spectrum.hz
     average = spectrum.log_magnitude.mean(axis=1) * np.float32(20 / np.log(10))
     hull = uniform_filter1d(
         minimum_filter1d(average, HULL_BINS, mode="nearest"), HULL_BINS, mode="nearest"
     )
     height = np.clip(average - hull, 0, 30)
-    sounding = _sounding(spectrum.power, hz)[: len(height)]
-    bands = _band_bins(COARSE_EDGES, hz)
+    sounding = sounding_bins(spectrum.power, hz)[: len(height)]
+    bands = band_bins(COARSE_EDGES, hz)
     ranks = np.stack([_ranks(height[band], HULL_RANKS) for band in bands])
     heights = _masked(ranks, _usable(bands, sounding))
 
@@ -341,7 +343,7 @@ def _cyclic(audio: Array) -> Array:
     return np.where(inside, np.log(peak / around), np.nan).astype(np.float32)
 
 
-def _modulation(spectrum: _Spectrum, bands: list[slice], usable: NDArray[np.bool_]) -> Array:
+def _modulation(spectrum: Spectrum, bands: list[slice], usable: NDArray[np.bool_]) -> Array:
     """Log share ``[bands, 7]`` of each modulation band in the spectrum of the log envelope."""
     starts = [band.start for band in bands] + [bands[-1].stop]
     envelope = np.add.reduceat(spectrum.log_magnitude, starts, axis=0)[:-1]
@@ -399,6 +401,15 @@ def trimmed(audio: Array) -> Array:
     return audio[sound[0] : sound[-1] + 1] if len(sound) else audio[:0]
 
 
+def levelled(audio: Array) -> Array | None:
+    """``audio`` ``[samples]`` trimmed, its RMS .1; ``None`` with less than a second of sound."""
+    audio = trimmed(np.asarray(audio, np.float32))
+    level = float(np.sqrt(np.mean(audio.astype(np.float64) ** 2))) if len(audio) else 0.0
+    if len(audio) < SHORTEST or level < 1e-6:
+        return None
+    return audio * np.float32(0.1 / level)
+
+
 def forensic_statistics(audio: Array) -> Array:
     """All statistics of one window.
 
@@ -409,17 +420,16 @@ def forensic_statistics(audio: Array) -> Array:
       float32 ``[FEATURES]`` in the order of ``FEATURE_NAMES``; NaN where there is nothing
       to measure, everywhere in a window with less than a second of sound.
     """
-    audio = trimmed(np.asarray(audio, np.float32))
-    level = float(np.sqrt(np.mean(audio.astype(np.float64) ** 2))) if len(audio) else 0.0
-    if len(audio) < SHORTEST or level < 1e-6:
+    heard = levelled(audio)
+    if heard is None:
         return np.full(FEATURES, np.nan, np.float32)
-    audio = audio * np.float32(0.1 / level)
-    long = _transform(audio, LONG_FFT, LONG_HOP)
-    short = _transform(audio, SHORT_FFT, SHORT_HOP)
-    sounding = _sounding(long.power, long.hz)
-    coarse, fine_bands = _band_bins(COARSE_EDGES, long.hz), _band_bins(FINE_EDGES, long.hz)
+    audio = heard
+    long = transform(audio, LONG_FFT, LONG_HOP)
+    short = transform(audio, SHORT_FFT, SHORT_HOP)
+    sounding = sounding_bins(long.power, long.hz)
+    coarse, fine_bands = band_bins(COARSE_EDGES, long.hz), band_bins(FINE_EDGES, long.hz)
     coarse_usable, fine_usable = _usable(coarse, sounding), _usable(fine_bands, sounding)
-    short_bands = _band_bins(COARSE_EDGES, short.hz)
+    short_bands = band_bins(COARSE_EDGES, short.hz)
     fine = _fine_structure(long, SMOOTH_BINS, SMOOTH_FRAMES)
     short_fine = _fine_structure(short, SHORT_SMOOTH_BINS, SHORT_SMOOTH_FRAMES)
     heights, autocorrelation, combs, positions = _hull(audio)

@@ -28,8 +28,8 @@ class AuditOptions:
       codecs: re-encodings.
       accelerator: of the workers that audit, as Beam's resource hint names it; or empty.
       worker_ram: memory of those workers, e.g. ``8GB``; or empty.
-      partitions: of an engine that keeps those it begins with and carries out a stage for all of a
-        partition before the next; 0 for others.
+      fused: whether decode to write is one DoFn, for an engine that fuses no stages.
+      partitions: to begin with, on an engine where shuffles leave as many as they find.
     """
 
     manifests: tuple[str, ...]
@@ -45,7 +45,8 @@ class AuditOptions:
     codecs: ReencodeOptions = field(default_factory=ReencodeOptions)
     accelerator: str = ""
     worker_ram: str = ""
-    partitions: int = 0
+    fused: bool = False
+    partitions: int = 1
 
     @property
     def hints(self) -> dict[str, str]:

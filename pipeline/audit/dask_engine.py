@@ -1,21 +1,23 @@
 """What an audit on Dask does differently: how many partitions, and settings of its workers.
 
-Enters: Beam's options. Leaves: partitions for ``AuditOptions``, and Dask's configuration with other
-defaults; what a user has set stays. Beam's DaskRunner keeps the partitions that a collection
+Enters: Beam's options. Leaves: options with a number of partitions, and Dask's configuration with
+other defaults; what a user has set stays. Beam's DaskRunner keeps the partitions that a collection
 begins with, so a single manifest would be work for a single process.
 """
 
 from apache_beam.options.pipeline_options import PipelineOptions, StandardOptions
 
+from artifactnet.pipeline.audit.local_runner import usable_cores
+
 DASK_RUNNER = "apache_beam.runners.dask.dask_runner.DaskRunner"
-PARTITIONS = 16
-"""By default: each costs some tenths of a second, and few of them leave workers idle at the end."""
+LEAST_PARTITIONS = 16
+"""Each costs some tenths of a second, and few of them leave workers idle at the end."""
 
 MEBIBYTE = 2**20
 SETTINGS = {
     "distributed": {
-        # Dask has freed memory given back at once, and so has the kernel clear the pages of
-        # every array anew: two thirds of a worker's time. These are what glibc grows to itself.
+        # Dask gives freed memory back at once, so the kernel clears new pages for each array: 40 %
+        # of an audit's processor time. glibc would raise both to these values by itself.
         "nanny": {
             "pre-spawn-environ": {
                 "MALLOC_MMAP_THRESHOLD_": 32 * MEBIBYTE,
@@ -28,19 +30,29 @@ SETTINGS = {
 }
 
 
-def dask_partitions(options: PipelineOptions) -> int:
-    """Partitions that ``--dask_npartitions`` asks for, or the default; 0 for another runner.
+def on_dask(options: PipelineOptions) -> bool:
+    """Whether the job runs on Dask."""
+    return options.view_as(StandardOptions).runner == DASK_RUNNER
 
-    Whoever names neither them nor their size gets a partition a manifest, and at least as many.
+
+def set_partitions(options: PipelineOptions) -> int:
+    """Ask Dask for partitions, unless ``--dask_npartitions`` does; how many it will be.
+
+    Raises:
+      ValueError: the flags ask for none, or for a size, which would cut a collection of one
+        manifest and one of a thousand earlier tables alike.
     """
-    if options.view_as(StandardOptions).runner != DASK_RUNNER:
-        return 0
     from apache_beam.runners.dask.dask_runner import DaskOptions
 
     dask = options.view_as(DaskOptions)
-    if not dask.npartitions and not dask.partition_size:
-        dask.partition_size = 1
-    return dask.npartitions or PARTITIONS
+    if dask.partition_size:
+        raise ValueError("--dask_partition_size: use --dask_npartitions instead")
+    if dask.npartitions is None:
+        here = 0 if dask.address or dask.scheduler_file else 2 * usable_cores()
+        dask.npartitions = max(LEAST_PARTITIONS, here)
+    if dask.npartitions < 1:
+        raise ValueError(f"--dask_npartitions {dask.npartitions}: at least 1")
+    return int(dask.npartitions)
 
 
 def set_up_dask() -> None:

@@ -38,7 +38,7 @@ class AuditRows(beam.PTransform):
         chain = segment_chain(detector.weights)  # Statistics, Stft ... Classify
         verdict = VerdictDoFn(detector)
         write = WriteShardsDoFn(options.output)
-        if options.partitions:
+        if options.fused:
             stages = [SegmentStageDoFn(stage, detector) for stage in chain]
             fused = FusedDoFn([decode, reencode, *stages, verdict, write])
             return rows | "DecodeToWrite" >> beam.ParDo(fused)

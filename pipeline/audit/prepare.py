@@ -22,7 +22,7 @@ from apache_beam.runners.runner import create_runner
 
 from artifactnet.pipeline.audit.audit_options import AuditOptions
 from artifactnet.pipeline.audit.catalogue import Manifests, find_files, find_manifests
-from artifactnet.pipeline.audit.dask_engine import DASK_RUNNER, dask_partitions
+from artifactnet.pipeline.audit.dask_engine import DASK_RUNNER, on_dask, set_partitions
 from artifactnet.pipeline.audit.local_runner import (
     LOCAL_RUNNERS,
     ROWS_PER_WORKER,
@@ -154,7 +154,8 @@ def prepare(request: AuditRequest) -> Plan:
         codecs=ReencodeOptions(request.codecs, request.codec_backend),
         accelerator=request.accelerator,
         worker_ram=request.worker_ram,
-        partitions=dask_partitions(beam_options),
+        fused=on_dask(beam_options),
+        partitions=set_partitions(beam_options) if on_dask(beam_options) else 1,
     )
     unchanged = None
     if local:

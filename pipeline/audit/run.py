@@ -15,7 +15,7 @@ import apache_beam as beam
 from apache_beam.runners.runner import PipelineResult, PipelineState
 
 from artifactnet.pipeline.audit.catalogue import write_listing
-from artifactnet.pipeline.audit.dask_engine import set_up_dask
+from artifactnet.pipeline.audit.dask_engine import on_dask, set_up_dask
 from artifactnet.pipeline.audit.local_runner import (
     local_options,
     local_runner,
@@ -184,7 +184,7 @@ def _run_pipeline(plan: Plan, start: RunStart) -> PipelineResult | None:
     if not plan.workers:
         # Engines start a process a core: more threads would wait for each other.
         detector = replace(plan.options.detector, threads=1)
-        if plan.options.partitions:
+        if on_dask(plan.beam_options):
             set_up_dask()
         pipeline = beam.Pipeline(options=plan.beam_options)
         build_audit(pipeline, replace(plan.options, detector=detector), finish)

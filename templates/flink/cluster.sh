@@ -26,7 +26,7 @@ opens=(java.lang java.lang.invoke java.lang.reflect java.net java.nio java.text 
 java=(java)
 for package in "${opens[@]}"; do java+=("--add-opens=java.base/$package=ALL-UNNAMED"); done
 java+=("--add-opens=java.base/sun.nio.ch=ALL-UNNAMED" -XX:+UseSerialGC -XX:TieredStopAtLevel=1
-  "-Djdk.net.hosts.file=$home/hosts" -Dorg.slf4j.simpleLogger.showDateTime=true "-Dorg.slf4j.simpleLogger.dateTimeFormat=HH:mm:ss.SSS")
+  -Dorg.slf4j.simpleLogger.showDateTime=true "-Dorg.slf4j.simpleLogger.dateTimeFormat=HH:mm:ss.SSS")
 
 say() { echo "flink: $*" >&2; }
 die() { say "$*"; exit 1; }
@@ -44,10 +44,11 @@ inside() { if namespaces; then ip netns exec "artifactnet-tm$1" "${@:2}"; else "
 address() { if namespaces; then echo "$subnet.1"; else echo 127.0.0.1; fi; }
 
 class_path() {
-  command -v mvn >/dev/null || die "Maven is not installed (apt install maven)"
   command -v java >/dev/null || die "Java is not installed (apt install openjdk-17-jdk-headless)"
-  if [ ! -e "$jar" ]; then
+  if [ ! -e "$jar" ] || [ "$jar" -ot "$here/pom.xml" ]; then
+    command -v mvn >/dev/null || die "Maven is not installed (apt install maven)"
     say "fetching Flink and Beam's job server (160 jars, once)"
+    rm -rf "$home/build" "$home/jars"
     mkdir -p "$home/build"
     cp "$here/pom.xml" "$home/build" # Maven builds beside its file
     mvn -q -B -f "$home/build/pom.xml" "-Dbeam.version=$beam_version" "-Dflink.version=$flink_version" package
@@ -106,10 +107,16 @@ start() {
   [ -d "$home/pid" ] && [ -n "$(ls "$home/pid")" ] && stop
   mkdir -p "$home/log" "$home/pid" "$home/tmp"
   class_path
-  # In a namespace no name server answers, and each name that Java asks for would cost 15 s.
-  { echo "127.0.0.1 localhost"; echo "127.0.0.1 $(hostname)"; echo "$(address) jobmanager"; } >"$home/hosts"
-  for n in $(seq "$count"); do echo "$subnet.$((n + 1)) taskmanager$n" >>"$home/hosts"; done
-  if namespaces; then network; else count=1; say "without root there is one TaskManager"; fi
+  if namespaces; then
+    network
+    # No name server answers in there, and each name that Java asks for would cost 15 s.
+    java+=("-Djdk.net.hosts.file=$home/hosts")
+    printf '%s\n' "127.0.0.1 localhost" "127.0.0.1 $HOSTNAME" "$subnet.1 jobmanager" >"$home/hosts"
+    for n in $(seq "$count"); do echo "$subnet.$((n + 1)) taskmanager$n" >>"$home/hosts"; done
+  else
+    count=1
+    say "without root there is one TaskManager"
+  fi
   run jobmanager "${java[@]}" -Xmx512m -cp "$jar" \
     org.apache.flink.runtime.entrypoint.StandaloneSessionClusterEntrypoint \
     --configDir "$here/conf" -D "jobmanager.rpc.address=$(address)" \

@@ -44,9 +44,14 @@ class FusedDoFn(beam.DoFn):
             yield from self._through(one, place + 1)
 
     def finish_bundle(self) -> None:
-        """Finish the bundle of each."""
+        """Finish the bundle of each.
+
+        Raises:
+          TypeError: one yields elements there, which would be lost.
+        """
         for dofn in self._dofns:
-            dofn.finish_bundle()
+            if dofn.finish_bundle() is not None:
+                raise TypeError(f"{type(dofn).__name__}.finish_bundle yields, and can't be fused")
 
     def teardown(self) -> None:
         """Tear all down."""

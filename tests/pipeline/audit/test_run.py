@@ -13,10 +13,16 @@ import pytest
 
 from artifactnet.models.artifactnet import load_detector
 from artifactnet.models.pooling import pooled
+from artifactnet.pipeline.audit.prepare import prepare
 from artifactnet.pipeline.audit.request import AuditRequest, without_secrets
-from artifactnet.pipeline.audit.run import AuditFailedError, AuditInterruptedError, run_audit
+from artifactnet.pipeline.audit.run import (
+    AuditFailedError,
+    AuditInterruptedError,
+    execute,
+    run_audit,
+)
 from artifactnet.pipeline.audit.score import score_rows
-from artifactnet.pipeline.output.folder import OutputError
+from artifactnet.pipeline.output.folder import OutputError, make_output
 from artifactnet.transforms.audio.codec_spec import parse_codecs
 from artifactnet.transforms.decode import DecodeOptions
 from artifactnet.transforms.detector.detector import DetectorOptions, detector_of
@@ -79,6 +85,26 @@ def test_tracks_say_what_was_found_and_carry_the_manifest(audited) -> None:
     assert containers["nocturne-real"] == ("mov", "aac")
     assert containers["stomp-real"] == ("wav", "pcm_16")
     assert containers["march-ai"][1] == "opus"
+
+
+def test_stages_fused_into_one_dofn_give_the_same_rows(
+    audited, request_of_samples: AuditRequest, tmp_path: Path
+) -> None:
+    plan = prepare(replace(request_of_samples, output=str(tmp_path / "out")))
+    fused = replace(plan, options=replace(plan.options, fused=True, partitions=3))
+    make_output(plan.output)
+    execute(fused)
+    for name, key in (("tracks", "track_id"), ("segments", "track_id"), ("errors", "track_id")):
+        one, other = (
+            table(output, name).drop(columns=["run_id", "audited_at"], errors="ignore")
+            for output in (audited[0], tmp_path / "out")
+        )
+        pd.testing.assert_frame_equal(
+            one.sort_values([key, *one.columns[:3]], ignore_index=True),
+            other.sort_values([key, *one.columns[:3]], ignore_index=True),
+            check_exact=False,
+            atol=1e-5,
+        )
 
 
 def test_error_names_track_and_stage(audited) -> None:

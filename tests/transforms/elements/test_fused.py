@@ -1,6 +1,7 @@
 from collections.abc import Iterator
 
 import apache_beam as beam
+import pytest
 from apache_beam.testing.test_pipeline import TestPipeline
 from apache_beam.testing.util import assert_that, equal_to
 
@@ -56,6 +57,16 @@ def test_a_step_may_yield_nothing() -> None:
     assert list(FusedDoFn([YieldsNothing(), Step("b", 1, seen)]).process("x")) == []
     assert list(FusedDoFn([Step("a", 0, seen), Step("b", 1, seen)]).process("x")) == []
     assert seen == []
+
+
+class YieldsLate(beam.DoFn):
+    def finish_bundle(self) -> Iterator[str]:
+        yield "late"
+
+
+def test_what_would_be_lost_is_refused() -> None:
+    with pytest.raises(TypeError, match="YieldsLate"):
+        FusedDoFn([YieldsLate()]).finish_bundle()
 
 
 def test_it_is_what_beam_makes_of_the_steps() -> None:

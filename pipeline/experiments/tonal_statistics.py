@@ -1,0 +1,306 @@
+"""Do statistics of tonal cells, of valleys and of onsets add to those that the head reads?
+
+Enters: a bank, its random crops with their sound. Leaves: ``OUT/tonal-SECTION.npz``, then on
+standard output AUC of networks that learnt from the head's statistics, from these, and from both,
+by folds of unseen generators and sources.
+
+A partial that an instrument plays goes on from frame to frame as it must; one that a decoder has
+drawn trembles in phase, place and level. Between partials lies noise, or what a decoder fills in.
+Attacks rise faster than they fall, and in all bands at once.
+
+Run as ``python -m artifactnet.pipeline.experiments.tonal_statistics BANK OUT``.
+"""
+
+import time
+from pathlib import Path
+from typing import Annotated
+
+import numpy as np
+import pandas as pd
+import torch
+import typer
+from numpy.typing import NDArray
+from rich.progress import track as progress
+from scipy.ndimage import uniform_filter1d
+from sklearn.metrics import roc_auc_score
+
+from artifactnet.models.pooling import LIMIT
+from artifactnet.models.statistics.forensic_statistics import (
+    LONG_FFT,
+    LONG_HOP,
+    SAMPLE_RATE,
+    SHORT_FFT,
+    SHORT_HOP,
+    Array,
+    Spectrum,
+    band_bins,
+    levelled,
+    sounding_bins,
+    transform,
+)
+from artifactnet.models.whole_file import whole_file
+from artifactnet.pipeline.training.distillation.bank_sound import BankSound
+from artifactnet.pipeline.training.statistics.bank import WINDOW_SECONDS, mono_window, open_track
+from artifactnet.pipeline.training.statistics.evaluate import by_track, figures, load, tracks_of
+from artifactnet.pipeline.training.statistics.heads import BANDS
+from artifactnet.pipeline.training.statistics.networks import NetworkConfig, fit_network
+from artifactnet.pipeline.training.statistics.weights import assign_folds, crop_weights
+
+EDGES = (
+    *(200, 500, 900, 1400, 2000, 2800, 3800, 5000, 6400, 8000),
+    *(10_000, 13_000, 16_200),
+)
+"""Hz; 12 bands."""
+LEAST_CELLS = 30
+"""Of a kind in a band, below which it has no statistics."""
+PROMINENCE = 1.5
+"""Nepers by which a tonal cell is above the mean of those four to six bins away."""
+QUARTILES = (25, 50, 75)
+STEPS = (1, 2, 3, 5, 8, 16, 32)
+"""Frames of the short transform between levels that are compared."""
+APART = (1, 2, 4)
+"""Bands between onsets that are compared, at up to four frames from each other."""
+OWN_LAGS = (1, 2, 3, 4, 6, 8)
+
+TONAL = 24
+ASYMMETRY = 2 * len(STEPS)
+BANDS_OF_ALL = len(EDGES) - 1
+COUNT = (
+    BANDS_OF_ALL * (TONAL + ASYMMETRY + len(OWN_LAGS))
+    + sum(BANDS_OF_ALL - apart for apart in APART) * 9
+)
+
+
+def _ranks(values: Array, percentiles: tuple[int, ...]) -> Array:
+    ordered = np.sort(values)
+    return ordered[[int(p / 100 * (len(ordered) - 1)) for p in percentiles]]
+
+
+def tonal_statistics(spectrum: Spectrum, sounding: NDArray[np.bool_]) -> Array:
+    """Statistics ``[bands, 24]`` of local maxima and minima over frequency.
+
+    Of tonal cells: log share of all cells; quartiles of the height over the bins one and two away;
+    of the second difference of the phase over time; of the distance between the frequency by phase
+    and by the parabola through the maximum; of the change of the phase step from bin to bin; of
+    the second difference of the level. Of minima: share, depth (10, 50, 90 %), median width.
+
+    Args:
+      spectrum: of the long transform.
+      sounding: of each bin, whether it holds sound.
+    """
+    log, cells = spectrum.log_magnitude, spectrum.cells
+    result = np.full((BANDS_OF_ALL, TONAL), np.nan, np.float32)
+    edge = 6
+    inner = log[edge:-edge, 1:-1]
+
+    def beside(bins: int) -> Array:
+        return log[edge + bins : len(log) - edge + bins, 1:-1]
+
+    heard = sounding[: len(log)][edge:-edge, None]
+    around = np.mean([beside(bins) for bins in (-6, -5, -4, 4, 5, 6)], axis=0)
+    nearest = np.max([beside(bins) for bins in (-2, -1, 1, 2)], axis=0)
+    peaks = (inner > nearest) & (inner - around > PROMINENCE) & heard
+    valleys = (inner < np.minimum(beside(-1), beside(1))) & heard
+
+    k, t = (at + shift for at, shift in zip(peaks.nonzero(), (edge, 1), strict=True))
+    below, top, above = log[k - 1, t], log[k, t], log[k + 1, t]
+    offset = np.clip(0.5 * (below - above) / (below - 2 * top + above - 1e-9), -0.5, 0.5)
+    unit = cells * np.exp(-log)
+    step = unit[k, t] * unit[k, t - 1].conj()
+    expected = np.exp(-2j * np.pi * LONG_HOP * k / LONG_FFT)
+    by_phase = np.angle(step * expected) * LONG_FFT / (2 * np.pi * LONG_HOP)
+    delay = np.angle(-unit[k + 1, t] * unit[k, t].conj())
+    measured = (
+        top - 0.5 * (below + above),
+        top - 0.5 * (log[k - 2, t] + log[k + 2, t]),
+        np.abs(np.angle(unit[k, t + 1] * unit[k, t].conj() * step.conj())),
+        np.abs(by_phase - offset),
+        np.abs(np.angle(-unit[k, t] * unit[k - 1, t].conj()) - delay),
+        np.abs(top - 0.5 * (log[k, t - 1] + log[k, t + 1])),
+    )
+    low, when = (at + shift for at, shift in zip(valleys.nonzero(), (edge, 1), strict=True))
+    depth = (log - uniform_filter1d(log, 9, axis=0))[low, when]
+    width = log[low, when] - 0.5 * (log[low - 2, when] + log[low + 2, when])
+    for row, band in enumerate(band_bins(EDGES, spectrum.hz)):
+        if sounding[band].mean() <= 0.95:
+            continue
+        cells_of_band = (band.stop - band.start) * (log.shape[1] - 2)
+        inside = (k >= band.start) & (k < band.stop)
+        result[row, 0] = np.log(inside.sum() / cells_of_band + 1e-5)
+        if inside.sum() >= LEAST_CELLS:
+            result[row, 1:19] = np.concatenate([_ranks(one[inside], QUARTILES) for one in measured])
+        inside = (low >= band.start) & (low < band.stop)
+        if inside.sum() >= LEAST_CELLS:
+            result[row, 19] = inside.sum() / cells_of_band
+            result[row, 20:23] = _ranks(depth[inside], (10, 50, 90))
+            result[row, 23] = np.median(width[inside])
+    return result
+
+
+def onset_statistics(spectrum: Spectrum, sounding: NDArray[np.bool_]) -> Array:
+    """Skew and tail of the levels' rises and falls, and correlations of onsets; one row of numbers.
+
+    Args:
+      spectrum: of the short transform.
+      sounding: of each bin, whether it holds sound.
+    """
+    bands = band_bins(EDGES, spectrum.hz)
+    usable = [bool(sounding[band].mean() > 0.95) for band in bands]
+    level = np.stack(
+        [np.log(np.exp(2 * spectrum.log_magnitude[band]).mean(axis=0) + 1e-12) for band in bands]
+    )
+    shape = np.full((len(bands), ASYMMETRY), np.nan, np.float32)
+    for row in np.flatnonzero(usable):
+        for column, apart in enumerate(STEPS):
+            rise = level[row, apart:] - level[row, :-apart]
+            power = np.mean(rise**2) + 1e-9
+            shape[row, 2 * column] = np.mean(rise**3) / power**1.5
+            shape[row, 2 * column + 1] = np.log(np.mean(rise**4) / power**2)
+    onset = np.maximum(np.diff(level, axis=1), 0)
+    onset -= onset.mean(axis=1, keepdims=True)
+    onset /= onset.std(axis=1, keepdims=True) + 1e-9
+    frames = onset.shape[1]
+
+    def agreement(one: int, other: int, lags: range | tuple[int, ...]) -> list[float]:
+        if not (usable[one] and usable[other]):
+            return [np.nan] * len(lags)
+        return [
+            float(
+                np.mean(
+                    onset[one, max(0, -lag) : frames - max(0, lag)]
+                    * onset[other, max(0, lag) : frames - max(0, -lag)]
+                )
+            )
+            for lag in lags
+        ]
+
+    between = [
+        agreement(one, one + apart, range(-4, 5))
+        for apart in APART
+        for one in range(len(bands) - apart)
+    ]
+    own = [agreement(one, one, OWN_LAGS) for one in range(len(bands))]
+    return np.concatenate([shape.ravel(), np.ravel(between), np.ravel(own)]).astype(np.float32)
+
+
+def more_statistics(audio: Array) -> Array:
+    """All of them, of one window.
+
+    Args:
+      audio: mono float32 ``[samples]`` at 44.1 kHz; zeros that pad it are passed over.
+
+    Returns:
+      float32 ``[COUNT]``; NaN where there is nothing to measure.
+    """
+    heard = levelled(audio)
+    if heard is None:
+        return np.full(COUNT, np.nan, np.float32)
+    long = transform(heard, LONG_FFT, LONG_HOP)
+    short = transform(heard, SHORT_FFT, SHORT_HOP)
+    return np.concatenate(
+        [
+            tonal_statistics(long, sounding_bins(long.power, long.hz)).ravel(),
+            onset_statistics(short, sounding_bins(short.power, short.hz)),
+        ]
+    ).astype(np.float32)
+
+
+def of_crops(bank: Path) -> tuple[Array, pd.DataFrame]:
+    """Statistics and table of the random crops whose sound the bank keeps."""
+    sound = BankSound(bank)
+    numbers = progress(range(len(sound)), "random crops")
+    return np.stack([more_statistics(sound.crop(number)) for number in numbers]), sound.table
+
+
+def of_windows(bank: Path) -> tuple[Array, pd.DataFrame]:
+    """Statistics and table of the windows that an audit takes; NaN of a file that can't be read."""
+    _, table = load(bank, ("audit",))
+    found = np.full((len(table), COUNT), np.nan, np.float32)
+    for path, rows in progress(table.groupby("path"), "windows of an audit"):
+        try:
+            with open_track(str(path)) as reader:
+                rate = reader.info.sample_rate
+                for number, start in rows.start.items():
+                    samples = reader.read(start, WINDOW_SECONDS)
+                    length = int(len(samples) * SAMPLE_RATE / rate)
+                    audio = mono_window(samples, rate, SAMPLE_RATE, length)
+                    found[int(str(number))] = more_statistics(audio)
+        except (OSError, ValueError) as error:
+            print(f"{path}: {error}")
+    return found, table
+
+
+def places(table: pd.DataFrame) -> pd.Series:
+    """What tells a crop from all others."""
+    start, round_ = table.start.round(4).astype(str), table["round"].astype(str)
+    return table.track_id + table.section + start + table.channel.fillna("") + round_
+
+
+def evaluate(bank: Path, found: Array, known: NDArray, folds: int, seed: int) -> None:
+    """Print AUC of three networks' mean logit: the head's statistics, these, and both."""
+    features, table = load(bank, ("train", "audit"))
+    at = pd.Series(np.arange(len(known)), known).groupby(level=0).first()
+    row = at.reindex(places(table)).to_numpy()
+    kept = ~np.isnan(row) & ~np.isnan(features).all(axis=1)
+    features, table = features[kept], table[kept].reset_index(drop=True)
+    more = found[row[kept].astype(int)]
+    tracks = tracks_of(table)
+    tracks["fold"] = assign_folds(tracks, folds, seed)
+    fold = table.track_id.map(tracks.set_index("track_id").fold).to_numpy()
+    labels = (table.label == "ai").to_numpy()
+    missing = np.isnan(features[:, BANDS]).sum(axis=1)
+    both = np.concatenate([features, more], axis=1)
+    nothing = np.array([], np.intp)
+    for name, inputs, flags in (
+        ("the head's", features, BANDS),
+        ("tonal and onsets", more, nothing),
+        ("both", both, BANDS),
+    ):
+        began, logit = time.monotonic(), np.full(len(table), np.nan)
+        for one in range(folds):
+            fit = np.flatnonzero(fold != one)
+            weights = crop_weights(table.iloc[fit].reset_index(drop=True), missing[fit])
+            config = NetworkConfig(networks=3)
+            network = fit_network(inputs[fit], labels[fit], weights, flags, config, seed)
+            out = np.flatnonzero(fold == one)
+            with torch.inference_mode():
+                logit[out] = np.concatenate(
+                    [
+                        network(torch.from_numpy(inputs[block])).numpy()
+                        for block in np.array_split(out, max(1, len(out) // 500))
+                    ]
+                )
+        print(f"{name}: {inputs.shape[1]} statistics, {time.monotonic() - began:.0f} s")
+        for section in ("train", "audit"):
+            own = (table.section == section).to_numpy()
+            print(f"  AUC of crops, {section}: {roc_auc_score(labels[own], logit[own]):.4f}")
+        scored = by_track(np.clip(logit, -LIMIT, LIMIT), table, tracks)
+        for figure, value in figures(scored, "logit_mean").items():
+            print(f"  {figure}: {value:.3f}")
+
+
+def main(
+    bank: Annotated[Path, typer.Argument(help="With sound in its section train.")],
+    output: Annotated[Path, typer.Argument(help="Folder for what is measured.")],
+    folds: int = 5,
+    seeds: int = 2,
+) -> None:
+    """Measure what isn't there yet, then evaluate."""
+    output.mkdir(parents=True, exist_ok=True)
+    blocks, tables = [], []
+    for section, measure in (("train", of_crops), ("audit", of_windows)):
+        path = output / f"tonal-{section}.npz"
+        if not path.exists():
+            found, table = measure(bank)
+            with whole_file(path) as partial, partial.open("wb") as file:
+                np.savez_compressed(file, found=found, places=places(table).to_numpy(str))
+        with np.load(path) as stored:
+            blocks.append(stored["found"])
+            tables.append(stored["places"])
+    for seed in range(seeds):
+        print(f"seed {seed}")
+        evaluate(bank, np.concatenate(blocks), np.concatenate(tables), folds, seed)
+
+
+if __name__ == "__main__":
+    typer.run(main)
