@@ -1,4 +1,4 @@
-"""Do statistics of tonal cells, of valleys and of onsets add to those that the head reads?
+"""Do statistics of tonal cells and of the valleys between them add to those that the head reads?
 
 Enters: a bank, its random crops with their sound. Leaves: ``OUT/tonal-SECTION.npz``, then on
 standard output AUC of networks that learnt from the head's statistics, from these, and from both,
@@ -6,7 +6,6 @@ by folds of unseen generators and sources.
 
 A partial that an instrument plays goes on from frame to frame as it must; one that a decoder has
 drawn trembles in phase, place and level. Between partials lies noise, or what a decoder fills in.
-Attacks rise faster than they fall, and in all bands at once.
 
 Run as ``python -m artifactnet.pipeline.experiments.tonal_statistics BANK OUT``.
 """
@@ -29,12 +28,11 @@ from artifactnet.models.statistics.forensic_statistics import (
     LONG_FFT,
     LONG_HOP,
     SAMPLE_RATE,
-    SHORT_FFT,
-    SHORT_HOP,
     Array,
     Spectrum,
     band_bins,
     levelled,
+    ranks,
     sounding_bins,
     transform,
 )
@@ -46,37 +44,18 @@ from artifactnet.pipeline.training.statistics.heads import BANDS
 from artifactnet.pipeline.training.statistics.networks import NetworkConfig, fit_network
 from artifactnet.pipeline.training.statistics.weights import assign_folds, crop_weights
 
-EDGES = (
-    *(200, 500, 900, 1400, 2000, 2800, 3800, 5000, 6400, 8000),
-    *(10_000, 13_000, 16_200),
-)
+EDGES = (200, 500, 900, 1400, 2000, 2800, 3800, 5000, 6400, 8000, 10_000, 13_000, 16_200)
 """Hz; 12 bands."""
 LEAST_CELLS = 30
 """Of a kind in a band, below which it has no statistics."""
 PROMINENCE = 1.5
 """Nepers by which a tonal cell is above the mean of those four to six bins away."""
 QUARTILES = (25, 50, 75)
-STEPS = (1, 2, 3, 5, 8, 16, 32)
-"""Frames of the short transform between levels that are compared."""
-APART = (1, 2, 4)
-"""Bands between onsets that are compared, at up to four frames from each other."""
-OWN_LAGS = (1, 2, 3, 4, 6, 8)
-
-TONAL = 24
-ASYMMETRY = 2 * len(STEPS)
-BANDS_OF_ALL = len(EDGES) - 1
-COUNT = (
-    BANDS_OF_ALL * (TONAL + ASYMMETRY + len(OWN_LAGS))
-    + sum(BANDS_OF_ALL - apart for apart in APART) * 9
-)
+A_BAND = 24
+COUNT = (len(EDGES) - 1) * A_BAND
 
 
-def _ranks(values: Array, percentiles: tuple[int, ...]) -> Array:
-    ordered = np.sort(values)
-    return ordered[[int(p / 100 * (len(ordered) - 1)) for p in percentiles]]
-
-
-def tonal_statistics(spectrum: Spectrum, sounding: NDArray[np.bool_]) -> Array:
+def of_spectrum(spectrum: Spectrum, sounding: NDArray[np.bool_]) -> Array:
     """Statistics ``[bands, 24]`` of local maxima and minima over frequency.
 
     Of tonal cells: log share of all cells; quartiles of the height over the bins one and two away;
@@ -89,7 +68,7 @@ def tonal_statistics(spectrum: Spectrum, sounding: NDArray[np.bool_]) -> Array:
       sounding: of each bin, whether it holds sound.
     """
     log, cells = spectrum.log_magnitude, spectrum.cells
-    result = np.full((BANDS_OF_ALL, TONAL), np.nan, np.float32)
+    result = np.full((len(EDGES) - 1, A_BAND), np.nan, np.float32)
     edge = 6
     inner = log[edge:-edge, 1:-1]
 
@@ -128,62 +107,16 @@ def tonal_statistics(spectrum: Spectrum, sounding: NDArray[np.bool_]) -> Array:
         inside = (k >= band.start) & (k < band.stop)
         result[row, 0] = np.log(inside.sum() / cells_of_band + 1e-5)
         if inside.sum() >= LEAST_CELLS:
-            result[row, 1:19] = np.concatenate([_ranks(one[inside], QUARTILES) for one in measured])
+            result[row, 1:19] = np.concatenate([ranks(one[inside], QUARTILES) for one in measured])
         inside = (low >= band.start) & (low < band.stop)
         if inside.sum() >= LEAST_CELLS:
             result[row, 19] = inside.sum() / cells_of_band
-            result[row, 20:23] = _ranks(depth[inside], (10, 50, 90))
+            result[row, 20:23] = ranks(depth[inside], (10, 50, 90))
             result[row, 23] = np.median(width[inside])
     return result
 
 
-def onset_statistics(spectrum: Spectrum, sounding: NDArray[np.bool_]) -> Array:
-    """Skew and tail of the levels' rises and falls, and correlations of onsets; one row of numbers.
-
-    Args:
-      spectrum: of the short transform.
-      sounding: of each bin, whether it holds sound.
-    """
-    bands = band_bins(EDGES, spectrum.hz)
-    usable = [bool(sounding[band].mean() > 0.95) for band in bands]
-    level = np.stack(
-        [np.log(np.exp(2 * spectrum.log_magnitude[band]).mean(axis=0) + 1e-12) for band in bands]
-    )
-    shape = np.full((len(bands), ASYMMETRY), np.nan, np.float32)
-    for row in np.flatnonzero(usable):
-        for column, apart in enumerate(STEPS):
-            rise = level[row, apart:] - level[row, :-apart]
-            power = np.mean(rise**2) + 1e-9
-            shape[row, 2 * column] = np.mean(rise**3) / power**1.5
-            shape[row, 2 * column + 1] = np.log(np.mean(rise**4) / power**2)
-    onset = np.maximum(np.diff(level, axis=1), 0)
-    onset -= onset.mean(axis=1, keepdims=True)
-    onset /= onset.std(axis=1, keepdims=True) + 1e-9
-    frames = onset.shape[1]
-
-    def agreement(one: int, other: int, lags: range | tuple[int, ...]) -> list[float]:
-        if not (usable[one] and usable[other]):
-            return [np.nan] * len(lags)
-        return [
-            float(
-                np.mean(
-                    onset[one, max(0, -lag) : frames - max(0, lag)]
-                    * onset[other, max(0, lag) : frames - max(0, -lag)]
-                )
-            )
-            for lag in lags
-        ]
-
-    between = [
-        agreement(one, one + apart, range(-4, 5))
-        for apart in APART
-        for one in range(len(bands) - apart)
-    ]
-    own = [agreement(one, one, OWN_LAGS) for one in range(len(bands))]
-    return np.concatenate([shape.ravel(), np.ravel(between), np.ravel(own)]).astype(np.float32)
-
-
-def more_statistics(audio: Array) -> Array:
+def tonal_statistics(audio: Array) -> Array:
     """All of them, of one window.
 
     Args:
@@ -195,21 +128,15 @@ def more_statistics(audio: Array) -> Array:
     heard = levelled(audio)
     if heard is None:
         return np.full(COUNT, np.nan, np.float32)
-    long = transform(heard, LONG_FFT, LONG_HOP)
-    short = transform(heard, SHORT_FFT, SHORT_HOP)
-    return np.concatenate(
-        [
-            tonal_statistics(long, sounding_bins(long.power, long.hz)).ravel(),
-            onset_statistics(short, sounding_bins(short.power, short.hz)),
-        ]
-    ).astype(np.float32)
+    spectrum = transform(heard, LONG_FFT, LONG_HOP)
+    return of_spectrum(spectrum, sounding_bins(spectrum.power, spectrum.hz)).ravel()
 
 
 def of_crops(bank: Path) -> tuple[Array, pd.DataFrame]:
     """Statistics and table of the random crops whose sound the bank keeps."""
     sound = BankSound(bank)
     numbers = progress(range(len(sound)), "random crops")
-    return np.stack([more_statistics(sound.crop(number)) for number in numbers]), sound.table
+    return np.stack([tonal_statistics(sound.crop(number)) for number in numbers]), sound.table
 
 
 def of_windows(bank: Path) -> tuple[Array, pd.DataFrame]:
@@ -224,7 +151,7 @@ def of_windows(bank: Path) -> tuple[Array, pd.DataFrame]:
                     samples = reader.read(start, WINDOW_SECONDS)
                     length = int(len(samples) * SAMPLE_RATE / rate)
                     audio = mono_window(samples, rate, SAMPLE_RATE, length)
-                    found[int(str(number))] = more_statistics(audio)
+                    found[int(str(number))] = tonal_statistics(audio)
         except (OSError, ValueError) as error:
             print(f"{path}: {error}")
     return found, table
@@ -253,7 +180,7 @@ def evaluate(bank: Path, found: Array, known: NDArray, folds: int, seed: int) ->
     nothing = np.array([], np.intp)
     for name, inputs, flags in (
         ("the head's", features, BANDS),
-        ("tonal and onsets", more, nothing),
+        ("tonal", more, nothing),
         ("both", both, BANDS),
     ):
         began, logit = time.monotonic(), np.full(len(table), np.nan)
