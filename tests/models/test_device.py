@@ -1,7 +1,13 @@
 import pytest
 import torch
 
-from artifactnet.models.device import CPU_SEGMENTS, halving_on_oom, pick_device, segments_that_fit
+from artifactnet.models.device import (
+    CPU_SEGMENTS,
+    MAX_SEGMENTS,
+    halving_on_oom,
+    pick_device,
+    segments_that_fit,
+)
 
 
 def test_auto_is_cuda_where_it_is() -> None:
@@ -16,6 +22,22 @@ def test_absent_device(name: str) -> None:
 
 def test_batch_on_a_cpu() -> None:
     assert segments_that_fit(torch.device("cpu")) == CPU_SEGMENTS
+
+
+@pytest.mark.parametrize(
+    ("free_gib", "segments"), [(80, MAX_SEGMENTS), (8, 40), (2, 8), (0.01, CPU_SEGMENTS)]
+)
+def test_batch_on_a_gpu_fills_half_of_what_is_free(
+    monkeypatch: pytest.MonkeyPatch, free_gib: float, segments: int
+) -> None:
+    free = int(free_gib * 2**30)
+    monkeypatch.setattr(torch.cuda, "mem_get_info", lambda device: (free, 80 * 2**30))
+    assert segments_that_fit(torch.device("cuda")) == segments
+
+
+def test_auto_takes_a_gpu_that_is_there(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(torch.cuda, "is_available", lambda: True)
+    assert pick_device("auto").type == "cuda"
 
 
 def test_out_of_memory_halves_the_batch_and_keeps_the_order() -> None:

@@ -1,11 +1,15 @@
+import json
 import logging
 import time
 from pathlib import Path
 
 import pyarrow as pa
 import pytest
+import torch
 
 from artifactnet.pipeline.audit import local_runner
+from artifactnet.pipeline.audit.prepare import prepare
+from artifactnet.pipeline.audit.request import AuditRequest
 from artifactnet.transforms.storage.files import parquet_bytes, write_bytes
 from artifactnet.transforms.write_shards import table_file
 
@@ -52,3 +56,33 @@ def test_rows_of_shards_that_are_written_count_once(tmp_path: Path) -> None:
     assert rows.count() == rows.count() == 3
     (tmp_path / "tracks" / f"tracks-{RUN}-ffffffffffff.parquet").write_bytes(b"damaged")
     assert rows.count() == 3  # whoever only watches never fails
+
+
+@pytest.mark.parametrize(
+    ("rows", "on_gpu", "workers"),
+    [(10_000, False, 8), (None, False, 8), (9, False, 2), (0, False, 1), (10_000, True, 1)],
+)
+def test_a_process_a_core_but_one_for_a_gpu(
+    monkeypatch: pytest.MonkeyPatch, rows: int | None, on_gpu: bool, workers: int
+) -> None:
+    monkeypatch.setattr(local_runner, "usable_cores", lambda: 8)
+    assert local_runner.default_workers(rows, on_gpu) == workers
+
+
+@pytest.mark.parametrize(("cuda", "workers"), [(False, 4), (True, 1)])
+def test_an_audit_uses_the_gpu_that_is_there(
+    monkeypatch: pytest.MonkeyPatch,
+    tmp_path: Path,
+    tiny_weights: Path,
+    cuda: bool,
+    workers: int,
+) -> None:
+    monkeypatch.setattr(local_runner, "usable_cores", lambda: 4)
+    monkeypatch.setattr(torch.cuda, "is_available", lambda: cuda)
+    rows = [{"track_id": f"t{n}", "uri": f"{n}.wav"} for n in range(100)]
+    manifest = tmp_path / "m.jsonl"
+    manifest.write_text("".join(json.dumps(row) + "\n" for row in rows))
+    request = AuditRequest(str(manifest), str(tmp_path / "out"), weights=tiny_weights)
+    plan = prepare(request)
+    assert plan.workers == workers
+    assert plan.options.shards == local_runner.shard_count(100, workers)
