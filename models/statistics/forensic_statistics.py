@@ -257,7 +257,7 @@ def _images(fine: Array, hz: float, sounding: NDArray[np.bool_]) -> Array:
     return result
 
 
-def ranks(values: Array, percentiles: tuple[int, ...]) -> Array:
+def at_percentiles(values: Array, percentiles: tuple[int, ...]) -> Array:
     """Values ``[percentiles]`` at ``percentiles`` of ``values``, none of them interpolated."""
     ordered = np.sort(values)
     return ordered[[int(p / 100 * (len(ordered) - 1)) for p in percentiles]]
@@ -280,7 +280,7 @@ def _hull(audio: Array) -> tuple[Array, Array, Array, Array]:
     height = np.clip(average - hull, 0, 30)
     sounding = sounding_bins(spectrum.power, hz)[: len(height)]
     bands = band_bins(COARSE_EDGES, hz)
-    ranks = np.stack([ranks(height[band], HULL_RANKS) for band in bands])
+    ranks = np.stack([at_percentiles(height[band], HULL_RANKS) for band in bands])
     heights = _masked(ranks, _usable(bands, sounding))
 
     limit = round(COARSE_EDGES[-1] / hz)

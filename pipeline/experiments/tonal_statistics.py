@@ -30,9 +30,9 @@ from artifactnet.models.statistics.forensic_statistics import (
     SAMPLE_RATE,
     Array,
     Spectrum,
+    at_percentiles,
     band_bins,
     levelled,
-    ranks,
     sounding_bins,
     transform,
 )
@@ -107,11 +107,13 @@ def of_spectrum(spectrum: Spectrum, sounding: NDArray[np.bool_]) -> Array:
         inside = (k >= band.start) & (k < band.stop)
         result[row, 0] = np.log(inside.sum() / cells_of_band + 1e-5)
         if inside.sum() >= LEAST_CELLS:
-            result[row, 1:19] = np.concatenate([ranks(one[inside], QUARTILES) for one in measured])
+            result[row, 1:19] = np.concatenate(
+                [at_percentiles(one[inside], QUARTILES) for one in measured]
+            )
         inside = (low >= band.start) & (low < band.stop)
         if inside.sum() >= LEAST_CELLS:
             result[row, 19] = inside.sum() / cells_of_band
-            result[row, 20:23] = ranks(depth[inside], (10, 50, 90))
+            result[row, 20:23] = at_percentiles(depth[inside], (10, 50, 90))
             result[row, 23] = np.median(width[inside])
     return result
 
