@@ -424,16 +424,15 @@ def forensic_statistics(audio: Array) -> Array:
     heard = levelled(audio)
     if heard is None:
         return np.full(FEATURES, np.nan, np.float32)
-    audio = heard
-    long = transform(audio, LONG_FFT, LONG_HOP)
-    short = transform(audio, SHORT_FFT, SHORT_HOP)
+    long = transform(heard, LONG_FFT, LONG_HOP)
+    short = transform(heard, SHORT_FFT, SHORT_HOP)
     sounding = sounding_bins(long.power, long.hz)
     coarse, fine_bands = band_bins(COARSE_EDGES, long.hz), band_bins(FINE_EDGES, long.hz)
     coarse_usable, fine_usable = _usable(coarse, sounding), _usable(fine_bands, sounding)
     short_bands = band_bins(COARSE_EDGES, short.hz)
     fine = _fine_structure(long, SMOOTH_BINS, SMOOTH_FRAMES)
     short_fine = _fine_structure(short, SHORT_SMOOTH_BINS, SHORT_SMOOTH_FRAMES)
-    heights, autocorrelation, combs, positions = _hull(audio)
+    heights, autocorrelation, combs, positions = _hull(heard)
     parts = (
         _correlations(fine, coarse, LAGS, coarse_usable),
         _correlations(short_fine, short_bands, SHORT_LAGS, coarse_usable),
@@ -445,7 +444,7 @@ def forensic_statistics(audio: Array) -> Array:
         autocorrelation,
         combs,
         positions,
-        _cyclic(audio),
+        _cyclic(heard),
         _modulation(short, short_bands, coarse_usable),
     )
     return np.concatenate([part.ravel() for part in parts]).astype(np.float32)

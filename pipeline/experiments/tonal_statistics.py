@@ -1,8 +1,8 @@
 """Do statistics of tonal cells and of the valleys between them add to those that the head reads?
 
 Enters: a bank, its random crops with their sound. Leaves: ``OUT/tonal-SECTION.npz``, then on
-standard output AUC of networks that learnt from the head's statistics, from these, and from both,
-by folds of unseen generators and sources.
+standard output figures of heads that learnt from the statistics of the one that ships, and from
+both, by folds of unseen generators and sources.
 
 A partial that an instrument plays goes on from frame to frame as it must; one that a decoder has
 drawn trembles in phase, place and level. Between partials lies noise, or what a decoder fills in.
@@ -10,20 +10,17 @@ drawn trembles in phase, place and level. Between partials lies noise, or what a
 Run as ``python -m artifactnet.pipeline.experiments.tonal_statistics BANK OUT``.
 """
 
-import time
 from pathlib import Path
 from typing import Annotated
 
 import numpy as np
 import pandas as pd
-import torch
 import typer
 from numpy.typing import NDArray
 from rich.progress import track as progress
 from scipy.ndimage import uniform_filter1d
 from sklearn.metrics import roc_auc_score
 
-from artifactnet.models.pooling import LIMIT
 from artifactnet.models.statistics.forensic_statistics import (
     LONG_FFT,
     LONG_HOP,
@@ -39,10 +36,13 @@ from artifactnet.models.statistics.forensic_statistics import (
 from artifactnet.models.whole_file import whole_file
 from artifactnet.pipeline.training.distillation.bank_sound import BankSound
 from artifactnet.pipeline.training.statistics.bank import WINDOW_SECONDS, mono_window, open_track
-from artifactnet.pipeline.training.statistics.evaluate import by_track, figures, load, tracks_of
-from artifactnet.pipeline.training.statistics.heads import BANDS
-from artifactnet.pipeline.training.statistics.networks import NetworkConfig, fit_network
-from artifactnet.pipeline.training.statistics.weights import assign_folds, crop_weights
+from artifactnet.pipeline.training.statistics.evaluate import (
+    by_track,
+    figures,
+    load,
+    out_of_fold,
+)
+from artifactnet.pipeline.training.statistics.heads import parsed_config
 
 EDGES = (200, 500, 900, 1400, 2000, 2800, 3800, 5000, 6400, 8000, 10_000, 13_000, 16_200)
 """Hz; 12 bands."""
@@ -166,45 +166,30 @@ def places(table: pd.DataFrame) -> pd.Series:
 
 
 def evaluate(bank: Path, found: Array, known: NDArray, folds: int, seed: int) -> None:
-    """Print AUC of three networks' mean logit: the head's statistics, these, and both."""
+    """Print what heads reach by folds: on the statistics of the one that ships, and with these."""
     features, table = load(bank, ("train", "audit"))
     at = pd.Series(np.arange(len(known)), known).groupby(level=0).first()
     row = at.reindex(places(table)).to_numpy()
-    kept = ~np.isnan(row) & ~np.isnan(features).all(axis=1)
+    kept = ~np.isnan(row)
     features, table = features[kept], table[kept].reset_index(drop=True)
-    more = found[row[kept].astype(int)]
-    tracks = tracks_of(table)
-    tracks["fold"] = assign_folds(tracks, folds, seed)
-    fold = table.track_id.map(tracks.set_index("track_id").fold).to_numpy()
     labels = (table.label == "ai").to_numpy()
-    missing = np.isnan(features[:, BANDS]).sum(axis=1)
-    both = np.concatenate([features, more], axis=1)
-    nothing = np.array([], np.intp)
-    for name, inputs, flags in (
-        ("the head's", features, BANDS),
-        ("tonal", more, nothing),
-        ("both", both, BANDS),
-    ):
-        began, logit = time.monotonic(), np.full(len(table), np.nan)
-        for one in range(folds):
-            fit = np.flatnonzero(fold != one)
-            weights = crop_weights(table.iloc[fit].reset_index(drop=True), missing[fit])
-            config = NetworkConfig(networks=3)
-            network = fit_network(inputs[fit], labels[fit], weights, flags, config, seed)
-            out = np.flatnonzero(fold == one)
-            with torch.inference_mode():
-                logit[out] = np.concatenate(
-                    [
-                        network(torch.from_numpy(inputs[block])).numpy()
-                        for block in np.array_split(out, max(1, len(out) // 500))
-                    ]
-                )
-        print(f"{name}: {inputs.shape[1]} statistics, {time.monotonic() - began:.0f} s")
+    both = np.concatenate([features, found[row[kept].astype(int)]], axis=1)
+    config = parsed_config(["bags=1", "networks=3"])
+    for name, inputs in (("the head's", features), ("and tonal", both)):
+        logit, tracks = out_of_fold(
+            inputs,
+            table,
+            folds=folds,
+            seed=seed,
+            config=config,
+            weighting={},
+            learnt=("train", "audit"),
+        )
+        print(f"{name}: {inputs.shape[1]} statistics")
         for section in ("train", "audit"):
-            own = (table.section == section).to_numpy()
+            own = (table.section == section).to_numpy() & ~np.isnan(logit)
             print(f"  AUC of crops, {section}: {roc_auc_score(labels[own], logit[own]):.4f}")
-        scored = by_track(np.clip(logit, -LIMIT, LIMIT), table, tracks)
-        for figure, value in figures(scored, "logit_mean").items():
+        for figure, value in figures(by_track(logit, table, tracks), "logit_mean").items():
             print(f"  {figure}: {value:.3f}")
 
 
