@@ -21,12 +21,9 @@ from artifactnet.models.hpss import hpss
 from artifactnet.models.pooling import MEAN
 from artifactnet.models.safetensors_io import load_module_and_arrays, save_module
 from artifactnet.models.segment_classifier import Classification, SegmentClassifier
-from artifactnet.models.statistics.forensic_statistics import (
-    FEATURE_NAMES,
-    SAMPLE_RATE,
-    STATISTICS_VERSION,
-)
+from artifactnet.models.statistics.forensic_statistics import VERSIONS
 from artifactnet.models.statistics.head import StatisticsHead
+from artifactnet.models.statistics.spectrum import SAMPLE_RATE
 from artifactnet.models.stft import Stft
 from artifactnet.models.weights.weights_file import SHIPPED_WEIGHTS, WeightsError, model_id
 
@@ -94,10 +91,16 @@ class LoadedDetector(NamedTuple):
 
 
 def save_detector(network: ArtifactNet, path: Path, head: StatisticsHead | None = None) -> str:
-    """Write weights (float16), head and configuration to one file; returns the model id."""
-    version = STATISTICS_VERSION if head else ""
+    """Write weights (float16), head and configuration to one file; returns the model id.
+
+    Raises:
+      ValueError: the head reads as many statistics as no version has.
+    """
+    versions = [one for one, count in VERSIONS.items() if head and count == head.features]
+    if head and not versions:
+        raise ValueError(f"a head of {head.features} statistics is of no version of them")
     pooling = network.config.pooling if head is None else MEAN
-    config = replace(network.config, statistics=version, pooling=pooling)
+    config = replace(network.config, statistics="".join(versions), pooling=pooling)
     arrays = head.to_tensors() if head else None
     return save_module(network, config.to_json(), path, half=True, arrays=arrays)
 
@@ -119,10 +122,10 @@ def _head(
 ) -> StatisticsHead | None:
     if not config.statistics and not arrays:
         return None
-    if config.statistics != STATISTICS_VERSION:
+    if config.statistics not in VERSIONS:
         raise WeightsError(
             f"{path}: its head reads the statistics {config.statistics or 'of no version'}, and "
-            f"these are {STATISTICS_VERSION}; use the version of artifactnet that it was made by"
+            f"these are {', '.join(VERSIONS)}; use the version of artifactnet that it was made by"
         )
     try:
         head = StatisticsHead.from_tensors(arrays)
@@ -130,8 +133,9 @@ def _head(
         raise WeightsError(f"{path}: {error}") from error
     if config.sample_rate != SAMPLE_RATE:
         raise WeightsError(f"{path}: its head reads statistics, which are of {SAMPLE_RATE} Hz only")
-    if head.features != len(FEATURE_NAMES):
+    if head.features != VERSIONS[config.statistics]:
         raise WeightsError(
-            f"{path}: its head reads {head.features} statistics, there are {len(FEATURE_NAMES)}"
+            f"{path}: its head reads {head.features} statistics, version {config.statistics} has "
+            f"{VERSIONS[config.statistics]}"
         )
     return head

@@ -24,12 +24,13 @@ def head_scores(head: StatisticsHead, statistics: NDArray[np.float32], size: int
 
     Args:
       head: that decides.
-      statistics: NaN where one could not be measured.
+      statistics: NaN where one could not be measured; an older head reads the first of them.
       size: of the networks' embedding, which is left open, like all of the networks' part.
 
     Raises:
       ValueError: the head returned something that is no number.
     """
+    statistics = statistics[:, : head.features]
     start, contributions = head.contributions(statistics)
     p_voice = head.p_voice(statistics)
     doubt = 1 - VOICE_DOUBT * np.nan_to_num(p_voice)[:, None]

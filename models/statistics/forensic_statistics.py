@@ -14,39 +14,39 @@ image resampling by Gallagher (2005).
 
 import itertools
 from functools import lru_cache
-from typing import NamedTuple
 
 import numpy as np
-from numpy.lib.stride_tricks import sliding_window_view
 from numpy.typing import NDArray
 from scipy import fft
 from scipy.ndimage import minimum_filter1d, uniform_filter1d
 
-Array = NDArray[np.float32]
-
-SAMPLE_RATE = 44_100
-SHORTEST = SAMPLE_RATE
-"""Samples below which nothing is measured."""
-
-LONG_FFT, LONG_HOP = 2048, 512
-SHORT_FFT, SHORT_HOP = 512, 128
-HULL_FFT, HULL_HOP = 8192, 4096
-WINDOWS = {
-    size: np.hanning(size + 1)[:-1].astype(np.float32) for size in (LONG_FFT, SHORT_FFT, HULL_FFT)
-}
-TOP_HZ = 16_900
-"""Nothing is measured above; the bands end 700 Hz below, so that running means are whole."""
+from artifactnet.models.statistics.spectrum import (
+    HULL_FFT,
+    HULL_HOP,
+    LONG_FFT,
+    LONG_HOP,
+    SAMPLE_RATE,
+    SHORT_FFT,
+    SHORT_HOP,
+    Array,
+    Spectrum,
+    at_percentiles,
+    band_bins,
+    levelled,
+    sounding_bins,
+    transform,
+)
+from artifactnet.models.statistics.tonal_cells import (
+    TONAL_EDGES,
+    TONAL_STATISTICS,
+    tonal_statistics,
+)
 
 SMOOTH_BINS, SMOOTH_FRAMES = 31, 9
 """Running means that the fine structure of the long transform is freed of, one after the other."""
 SHORT_SMOOTH_BINS, SHORT_SMOOTH_FRAMES = 9, 33
 FINE_LIMIT = 4.0
 """Fine structure is clipped here (nepers): a coder's hole is a hole, however deep."""
-
-EMPTY_DB = 75.0
-"""A band this far below the strongest holds no sound, only rounding or a coder's rest."""
-FLOOR = 1e-10
-"""Of the strongest bin's mean power: added to every cell before its logarithm."""
 
 COARSE_EDGES = (200, 1000, 2200, 3800, 5600, 7400, 9800, 13_000, 16_200)
 """Hz; 8 bands."""
@@ -84,38 +84,6 @@ def _hann(samples: int) -> Array:
     return np.hanning(samples).astype(np.float32)
 
 
-class Spectrum(NamedTuple):
-    """One transform up to ``TOP_HZ``, and the mean power of all its bins.
-
-    Attributes:
-      cells: complex64 ``[bins, frames]``.
-      log_magnitude: float32 ``[bins, frames]``, nepers.
-      power: float32 ``[all bins]``.
-      hz: width of a bin.
-    """
-
-    cells: NDArray[np.complex64]
-    log_magnitude: Array
-    power: Array
-    hz: float
-
-
-def transform(audio: Array, size: int, hop: int) -> Spectrum:
-    """Transform ``audio`` ``[samples]`` by windows of ``size``, one of those in ``WINDOWS``."""
-    frames = sliding_window_view(audio, size)[::hop] * WINDOWS[size]
-    spectrum = fft.rfft(frames, axis=1, overwrite_x=True)
-    squared = np.square(spectrum.real)
-    squared += np.square(spectrum.imag)
-    power = squared.mean(axis=0)
-    hz = SAMPLE_RATE / size
-    top = round(TOP_HZ / hz)
-    log = np.ascontiguousarray(squared[:, :top].T)
-    log += np.float32(FLOOR * power.max())
-    np.log(log, out=log)
-    log *= np.float32(0.5)
-    return Spectrum(spectrum[:, :top].T, log, power, hz)
-
-
 def _fine_structure(spectrum: Spectrum, bins: int, frames: int) -> Array:
     """Log magnitude without its running means, ``[bins, frames - 2 * margin]``."""
     half = frames // 2
@@ -123,23 +91,6 @@ def _fine_structure(spectrum: Spectrum, bins: int, frames: int) -> Array:
     fine = log - uniform_filter1d(log, bins, axis=0, mode="nearest")
     fine -= uniform_filter1d(fine, frames, axis=1, mode="nearest")
     return np.clip(fine[:, half : log.shape[1] - half], -FINE_LIMIT, FINE_LIMIT)
-
-
-def band_bins(edges: tuple[int, ...], hz: float) -> list[slice]:
-    """Bins, each ``hz`` wide, between neighbouring ``edges`` in Hz."""
-    marks = [round(edge / hz) for edge in edges]
-    return [slice(low, high) for low, high in itertools.pairwise(marks)]
-
-
-def sounding_bins(power: Array, hz: float) -> NDArray[np.bool_]:
-    """Of each bin: some 200 Hz around it hold sound, and so do all but few of those below it."""
-    width = max(1, round(200 / hz))
-    level = uniform_filter1d(power, width, mode="nearest")
-    heard = level > level.max() * 10 ** (-EMPTY_DB / 10)
-    last = len(heard) - int(np.argmax(heard[::-1]))
-    # The fall of a low-pass is no music: the last 300 Hz are left out.
-    edge = max(0, last - round(300 / hz)) if last < len(heard) else last
-    return heard & (np.arange(len(heard)) < edge)
 
 
 def _usable(bands: list[slice], sounding: NDArray[np.bool_]) -> NDArray[np.bool_]:
@@ -257,12 +208,6 @@ def _images(fine: Array, hz: float, sounding: NDArray[np.bool_]) -> Array:
     return result
 
 
-def at_percentiles(values: Array, percentiles: tuple[int, ...]) -> Array:
-    """Values ``[percentiles]`` at ``percentiles`` of ``values``, none of them interpolated."""
-    ordered = np.sort(values)
-    return ordered[[int(p / 100 * (len(ordered) - 1)) for p in percentiles]]
-
-
 def _hull(audio: Array) -> tuple[Array, Array, Array, Array]:
     """Of the average log spectrum over its lower hull: heights, spacings, combs, positions.
 
@@ -374,6 +319,7 @@ def _names() -> tuple[str, ...]:
     names += [f"cyclic/{rate:g}hz/{one}" for rate in LATTICE for one in ("first", "second")]
     modulations = [f"{a}to{b}hz" for a, b in itertools.pairwise(MODULATION_EDGES)]
     names += [f"modulation/b{b}/{one}" for b in coarse for one in modulations]
+    names += [f"tonal/b{b}/{one}" for b in range(len(TONAL_EDGES) - 1) for one in TONAL_STATISTICS]
     return tuple(names)
 
 
@@ -382,8 +328,9 @@ FEATURES = len(FEATURE_NAMES)
 GROUPS = tuple(dict.fromkeys(name.split("/")[0] for name in FEATURE_NAMES))
 """What the names begin with."""
 
-STATISTICS_VERSION = "1"
-"""Raised when a statistic is measured otherwise: a head reads what it learnt from."""
+VERSIONS = {"1": FEATURES - (len(TONAL_EDGES) - 1) * len(TONAL_STATISTICS), "2": FEATURES}
+"""How many statistics, the first ones, a head of each version reads. A new version has more at the
+end, or measures one otherwise: then the versions before it go."""
 
 _GROUP_STARTS = [
     next(i for i, name in enumerate(FEATURE_NAMES) if name.startswith(f"{group}/"))
@@ -392,23 +339,17 @@ _GROUP_STARTS = [
 
 
 def group_sums(contributions: NDArray[np.float64]) -> Array:
-    """Contributions ``[segments, FEATURES]`` added up by group, float32 ``[segments, GROUPS]``."""
-    return np.add.reduceat(contributions, _GROUP_STARTS, axis=1).astype(np.float32)
+    """Contributions added up by group.
 
+    Args:
+      contributions: ``[segments, statistics]``, of all or of the first ones.
 
-def trimmed(audio: Array) -> Array:
-    """``audio`` without the zeros that pad it at either end."""
-    sound = audio.nonzero()[0]
-    return audio[sound[0] : sound[-1] + 1] if len(sound) else audio[:0]
-
-
-def levelled(audio: Array) -> Array | None:
-    """``audio`` ``[samples]`` trimmed, its RMS .1; ``None`` with less than a second of sound."""
-    audio = trimmed(np.asarray(audio, np.float32))
-    level = float(np.sqrt(np.mean(audio.astype(np.float64) ** 2))) if len(audio) else 0.0
-    if len(audio) < SHORTEST or level < 1e-6:
-        return None
-    return audio * np.float32(0.1 / level)
+    Returns:
+      float32 ``[segments, GROUPS]``; zero for a group that is not there.
+    """
+    absent = FEATURES - contributions.shape[1]
+    every = np.pad(contributions, ((0, 0), (0, absent)))
+    return np.add.reduceat(every, _GROUP_STARTS, axis=1).astype(np.float32)
 
 
 def forensic_statistics(audio: Array) -> Array:
@@ -446,5 +387,6 @@ def forensic_statistics(audio: Array) -> Array:
         positions,
         _cyclic(heard),
         _modulation(short, short_bands, coarse_usable),
+        tonal_statistics(long, sounding),
     )
     return np.concatenate([part.ravel() for part in parts]).astype(np.float32)

@@ -15,6 +15,7 @@ GROUP_WORDS = {
     "hull_position": "narrow lines at fixed pitches that are no notes",
     "cyclic": "a faint pulse at the frame rate of a decoder",
     "modulation": "how fast the loudness of each part of the spectrum flickers",
+    "tonal": "how steadily single tones hold their pitch, phase and level, and what lies between",
 }
 """Of each group in ``models/statistics/forensic_statistics.py``, what it listens to."""
 

@@ -13,7 +13,12 @@ from hypothesis.extra.numpy import arrays
 
 import artifactnet
 from artifactnet.models.artifactnet import load_detector, save_detector
-from artifactnet.models.statistics.forensic_statistics import FEATURES, GROUPS, forensic_statistics
+from artifactnet.models.statistics.forensic_statistics import (
+    FEATURES,
+    GROUPS,
+    VERSIONS,
+    forensic_statistics,
+)
 from artifactnet.models.statistics.head import StatisticsHead
 from artifactnet.models.weights.weights_file import WeightsError
 from artifactnet.pipeline.audit.request import AuditRequest
@@ -32,6 +37,7 @@ from artifactnet.transforms.elements.records import (
     TrackFacts,
 )
 from artifactnet.transforms.elements.stage import StageMetrics, run_stage
+from artifactnet.transforms.statistics import head_scores
 from tests.conftest import music
 
 ROW = ManifestRow("t", "/t.wav", "m.jsonl", 1)
@@ -137,6 +143,31 @@ def test_a_head_of_other_statistics_is_refused(
 ) -> None:
     from artifactnet.models import artifactnet as module
 
-    monkeypatch.setattr(module, "STATISTICS_VERSION", "2")
-    with pytest.raises(WeightsError, match="reads the statistics 1, and these are 2"):
+    own = load_detector(weights).network.config.statistics
+    monkeypatch.setattr(module, "VERSIONS", {"later": FEATURES})
+    with pytest.raises(WeightsError, match=f"reads the statistics {own}, and these are later"):
         load_detector(weights)
+    monkeypatch.setattr(module, "VERSIONS", {own: FEATURES + 1})
+    with pytest.raises(WeightsError, match=f"reads {FEATURES} statistics, version {own} has"):
+        load_detector(weights)
+
+
+def test_a_head_of_the_first_statistics_still_decides(tiny_weights: Path, tmp_path: Path) -> None:
+    rng = np.random.default_rng(0)
+    x = rng.standard_normal((60, VERSIONS["1"])).astype(np.float32)
+    labels = x[:, 0] > 0
+    config = HeadConfig(
+        BoostingConfig(max_iter=8, bags=1, min_samples_leaf=2, max_features=1.0),
+        NetworkConfig(networks=2, width=16, epochs=5, batch=16),
+    )
+    head = fit_head(Levels.of(x), np.ones(60, bool), labels, np.ones(60), config)
+    path = tmp_path / "older.safetensors"
+    save_detector(load_detector(tiny_weights).network, path, head)
+    loaded = load_detector(path)
+    assert loaded.head is not None
+    assert loaded.network.config.statistics == "1"
+    later = rng.standard_normal((60, FEATURES - VERSIONS["1"])).astype(np.float32)
+    scores = head_scores(loaded.head, np.concatenate([x, later], axis=1), 4)
+    np.testing.assert_allclose(scores.p_ai, 1 / (1 + np.exp(-head.logit(x))), atol=0.01)
+    assert scores.group_logits.shape == (60, len(GROUPS))
+    assert not scores.group_logits[:, GROUPS.index("tonal")].any()

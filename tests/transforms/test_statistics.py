@@ -3,13 +3,15 @@
 import numpy as np
 import pytest
 
-from artifactnet.models.statistics.forensic_statistics import GROUPS
+from artifactnet.models.statistics.forensic_statistics import FEATURES, GROUPS
 from artifactnet.models.statistics.head import VOICE_DOUBT
 from artifactnet.transforms.statistics import head_scores
 
 
 class Head:
     """Says logits of 2 for everything, and a voice alone of so much."""
+
+    features = FEATURES
 
     def __init__(self, p_voice: float) -> None:
         self._p_voice = p_voice
@@ -24,9 +26,7 @@ class Head:
 
 
 def logit_of(p_voice: float) -> float:
-    from artifactnet.models.statistics.forensic_statistics import FEATURE_NAMES
-
-    scores = head_scores(Head(p_voice), np.zeros((2, len(FEATURE_NAMES)), np.float32), 8)  # type: ignore[arg-type]
+    scores = head_scores(Head(p_voice), np.zeros((2, FEATURES), np.float32), 8)  # type: ignore[arg-type]
     assert scores.group_logits.shape == (2, len(GROUPS))
     p_ai = float(scores.p_ai[0])
     return float(np.log(p_ai / (1 - p_ai)))
