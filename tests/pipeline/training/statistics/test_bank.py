@@ -9,8 +9,6 @@ import pytest
 import soundfile
 
 from artifactnet.models.artifactnet import load_detector
-from artifactnet.models.statistics.forensic_statistics import FEATURES
-from artifactnet.pipeline.experiments import tonal_statistics
 from artifactnet.pipeline.training.statistics import bank as bank_module
 from artifactnet.pipeline.training.statistics import evaluate, train
 from artifactnet.pipeline.training.statistics.bank import finished, main, shards
@@ -106,27 +104,3 @@ def test_classes_weigh_alike_in_every_bandwidth() -> None:
 
 def test_sections_are_known() -> None:
     assert set(bank_module.SECTIONS) == {"train", "plain", "audit", "common", "drift"}
-
-
-def test_statistics_that_are_tried_are_measured_once_and_compared(
-    folder: Path,
-    tmp_path: Path,
-    capsys: pytest.CaptureFixture[str],
-    monkeypatch: pytest.MonkeyPatch,
-) -> None:
-    # In so few tracks some bands have no tones at all, which scikit-learn's trees don't take.
-    measure = tonal_statistics.tonal_statistics
-    monkeypatch.setattr(
-        tonal_statistics, "tonal_statistics", lambda audio: np.nan_to_num(measure(audio))
-    )
-    for section in ("train", "audit"):
-        main(section, tmp_path / "bank", folder / "m.jsonl", folder / "n", folder / "n",
-             audio=section == "train")  # fmt: skip
-    for _ in range(2):
-        tonal_statistics.main(tmp_path / "bank", tmp_path / "out", folds=2, seeds=1)
-    printed = capsys.readouterr().out
-    assert printed.count(f"the head's: {FEATURES} statistics") == 2
-    assert printed.count(f"and tonal: {FEATURES + tonal_statistics.COUNT} statistics") == 2
-    assert "nan" not in printed.split("AUC of crops, audit: ")[1].splitlines()[0]
-    with np.load(tmp_path / "out" / "tonal-audit.npz") as stored:
-        assert np.isfinite(stored["found"]).any(axis=1).all()
