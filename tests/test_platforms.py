@@ -4,6 +4,7 @@ Not shown by this: paths with backslashes, locks and signals of a real Windows, 
 """
 
 import json
+import os
 import subprocess
 import sys
 from pathlib import Path
@@ -53,8 +54,13 @@ main()
 
 def played(platform: str, code: str) -> subprocess.CompletedProcess[str]:
     play = PLAY.format(platform=PLATFORMS[platform])
+    environment = os.environ | {"USERNAME": "somebody"}  # as Windows has it
     return subprocess.run(
-        [sys.executable, "-c", play + code], capture_output=True, text=True, check=False
+        [sys.executable, "-c", play + code],
+        capture_output=True,
+        text=True,
+        check=False,
+        env=environment,
     )
 
 

@@ -116,6 +116,9 @@ def fit_boostings(
     settings = asdict(config)
     bags = settings.pop("bags")
     weights = weights * (len(weights) / weights.sum())
+    # scikit-learn fails on a statistic that no crop has; one that is the same in all parts none.
+    unknown = np.isnan(levels).all(axis=0)
+    levels = np.where(unknown, np.float32(0), levels) if unknown.any() else levels
     return [
         HistGradientBoostingClassifier(
             **settings, early_stopping=False, random_state=1000 * seed + bag
