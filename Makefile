@@ -9,7 +9,7 @@ BIN := $(VENV)/bin
 STAMP := $(VENV)/.installed
 export UV_PROJECT_ENVIRONMENT := $(abspath $(VENV))
 
-.PHONY: audit test test-slow lint prism flink engines lock clean
+.PHONY: audit test test-slow test-all lint prism flink engines lock clean
 
 audit: $(STAMP)  ## audit the bundled sample tracks
 	$(BIN)/artifactnet audit samples/manifest.jsonl --output $(OUT) --overwrite
@@ -19,6 +19,9 @@ test: $(STAMP)  ## run the tests that take seconds
 
 test-slow: $(STAMP)  ## and the others: trainings, kills, emulators
 	$(BIN)/pytest -n auto -m "slow or engine"
+
+test-all: $(STAMP)  ## both in one go, as .ci/run does
+	$(BIN)/pytest -n auto
 
 lint: $(STAMP)  ## lint, format and types
 	$(BIN)/ruff check .

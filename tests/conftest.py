@@ -21,6 +21,16 @@ SAMPLES = Path(__file__).parents[1] / "samples" / "manifest.jsonl"
 Encode = Callable[..., Path]
 
 
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """The longest tests first: a worker that begins one last keeps all others waiting."""
+
+    def seconds(item: pytest.Item) -> float:
+        marks = (*item.iter_markers("slow"), *item.iter_markers("engine"))
+        return max((mark.args[0] for mark in marks if mark.args), default=0)
+
+    items.sort(key=seconds, reverse=True)
+
+
 def music(seconds: float, sample_rate: int = 44_100, channels: int = 1) -> NDArray[np.float32]:
     """Decaying chords over noise, float32 ``[frames, channels]``, peak 0.8."""
     time = np.arange(int(seconds * sample_rate)) / sample_rate

@@ -33,7 +33,7 @@ def test_the_image_runs_as_nobody_and_holds_what_it_copies() -> None:
     assert f'"apache-beam=={version[1]}"' in (ROOT / "pyproject.toml").read_text()
 
 
-@pytest.mark.slow
+@pytest.mark.slow(30)
 @pytest.mark.skipif(not Path(UV).exists(), reason="uv is not here to install with")
 def test_its_packages_are_enough_for_an_audit(wav, tmp_path: Path, free_weights: Path) -> None:
     build, root, home = tmp_path / "build", tmp_path / "venv", tmp_path / "home"

@@ -167,7 +167,7 @@ print(json.dumps({
 """
 
 
-@pytest.mark.slow
+@pytest.mark.slow(130)
 def test_airflow_takes_it(tmp_path: Path) -> None:
     uv = shutil.which("uv") or str(Path(sys.executable).parent / "uv")
     if not Path(uv).exists():

@@ -173,7 +173,7 @@ def test_two_audits_never_write_to_one_folder(asked: AuditRequest, tmp_path: Pat
         run_audit(asked)
 
 
-@pytest.mark.slow
+@pytest.mark.slow(35)
 @pytest.mark.parametrize("workers", [1, 2])
 def test_killed_audit_is_gone_on_with(asked: AuditRequest, tmp_path: Path, workers: int) -> None:
     out = tmp_path / "out"

@@ -30,7 +30,7 @@ def column(output: str, table: str, name: str) -> list:
     ]
 
 
-@pytest.mark.engine
+@pytest.mark.engine(90)
 @pytest.mark.parametrize("scheme", sorted(STORES))
 def test_audit_from_and_to_a_store_that_fails_now_and_then(
     scheme: str, free_weights: Path, monkeypatch: pytest.MonkeyPatch

@@ -55,7 +55,7 @@ def corpus(tmp_path: Path) -> TrainingConfig:
     )  # fmt: skip
 
 
-@pytest.mark.slow
+@pytest.mark.slow(80)
 def test_every_row_is_evaluated_by_a_detector_that_never_met_its_source(
     corpus: TrainingConfig, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

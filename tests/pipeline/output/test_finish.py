@@ -198,7 +198,7 @@ def test_nothing_to_finish(tmp_path: Path) -> None:
     assert not list(tmp_path.iterdir())
 
 
-@pytest.mark.engine
+@pytest.mark.engine(40)
 def test_two_scheduled_runs_overlap_in_a_bucket(
     wav, free_weights: Path, capsys: pytest.CaptureFixture
 ) -> None:
