@@ -115,8 +115,6 @@ def track_page(
         for name, words in PROVENANCE
         if found.facts.get(name) is not None
     ]
-    if found.model_id != found.facts.get("model_id"):
-        provenance.append(("model of this page", found.model_id))
     provenance += [(name, value) for name, value in versions.items()]
     what = f"this track, {found.p_ai:.2f}"
     short = found.is_short

@@ -130,8 +130,9 @@ def make_report(request: ReportRequest) -> Report:
     access = s3_access(PipelineOptions(list(request.beam_options)))
     options = detector_options(request.weights, request.model, request.device, access)
     detector = detector_of(options)
-    reference = _reference(options.weights, detector.model_id)
     tables = read_audit(audit)
+    alike = set(tables.tracks["model_id"].to_pylist()) <= {detector.model_id}
+    reference = _reference(options.weights, detector.model_id) if alike else None
     facts = catalogue_facts(audit, tables, reference, detector.config)
     chosen = _chosen(request, tables.tracks)
     if request.output.exists() and not request.output.is_dir():

@@ -186,7 +186,7 @@ class TrackSound(NamedTuple):
 
 
 class UnheardTrackError(ValueError):
-    """The sound of a track can't be had any more."""
+    """The sound of a track can't be had any more, or the detector is not the one that scored it."""
 
 
 def is_short_clip(starts: Sequence[float], window_seconds: float) -> bool:
@@ -251,8 +251,14 @@ def track_evidence(
       reference: of that detector, if there is one.
 
     Raises:
-      UnheardTrackError: there is no sound any more.
+      UnheardTrackError: there is no sound any more, or another detector scored it: its page would
+        set the score of one beside the reasons and the known music of the other.
     """
+    if facts["model_id"] != detector.model_id:
+        raise UnheardTrackError(
+            f"{facts['track_id']}: scored by model {facts['model_id']}, and the detector is "
+            f"{detector.model_id}; name that model's file with --weights or --model"
+        )
     if isinstance(decoded.audio, StageFailure):
         raise UnheardTrackError(f"{facts['track_id']}: {decoded.audio.message}")
     audio, config = decoded.audio, detector.config
@@ -271,7 +277,7 @@ def track_evidence(
     if abs(p_ai - facts["p_ai"]) > SAME:
         notes.append(
             f"scored again for this page, the track has {p_ai:.3f} and not {facts['p_ai']:.3f}: "
-            "the file, the detector or the number of windows is another now"
+            "the file or the number of windows is another now"
         )
     bit_rate = 8 * (facts.get("file_bytes") or math.nan) / facts["duration"] / 1000
     if is_lossless(facts.get("codec")):
@@ -306,7 +312,9 @@ def _groups(scores: SegmentScores) -> tuple[GroupLogit, ...]:
     if not scores.group_logits.size:
         return ()
     logits = scores.group_logits.mean(axis=0)
-    found = (GroupLogit(group, float(one)) for group, one in zip(GROUPS, logits, strict=True))
+    # A head of fewer statistics does not hear the groups that came later.
+    there = np.flatnonzero(scores.group_logits.any(axis=0))
+    found = (GroupLogit(GROUPS[at], float(logits[at])) for at in there)
     return tuple(sorted(found, key=lambda one: -one.logit))
 
 

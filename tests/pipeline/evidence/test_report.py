@@ -126,6 +126,19 @@ def test_errors_say_what_to_do(audited: Path, report: Path) -> None:
         make_report(ReportRequest(out, audited / "other", track=["nobody"]))
 
 
+def test_a_score_of_other_weights_gets_no_reasons_of_these(
+    audited: Path, tiny_weights: Path, tmp_path: Path
+) -> None:
+    request = ReportRequest(
+        str(audited / "out"), tmp_path / "pages", track=[EVIL], weights=tiny_weights
+    )
+    done = make_report(request)
+    assert done.pages == ()
+    assert "scored by model" in done.missing[0]
+    assert "--weights" in done.missing[0]
+    assert "would be expected" not in " ".join(Page(done.index).words)
+
+
 def test_one_file_without_an_audit(wav, tmp_path: Path) -> None:
     page = tmp_path / "page.html"
     done = artifactnet("score", str(wav("a.wav", 9.0)), "--report", str(page))
