@@ -12,7 +12,7 @@ from typing import NamedTuple
 
 import pytest
 
-from artifactnet.pipeline.cli.main import main
+from artifactnet.pipeline.cli.main import main, share_arenas
 from artifactnet.pipeline.options import detector_address
 from tests.conftest import SAMPLES
 
@@ -179,3 +179,15 @@ def test_a_missing_extra_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
     assert (
         done.stderr == "error: this needs the package sklearn: pip install 'artifactnet[bench]'\n"
     )
+
+
+@pytest.mark.parametrize("missing", [OSError, AttributeError, TypeError])
+def test_memory_that_cannot_be_shared_is_left_as_it_is(
+    missing: type[Exception], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def without(_: None) -> None:
+        raise missing
+
+    share_arenas()
+    monkeypatch.setattr("ctypes.CDLL", without)
+    share_arenas()
