@@ -96,11 +96,13 @@ def save_detector(network: ArtifactNet, path: Path, head: StatisticsHead | None 
     Raises:
       ValueError: the head reads as many statistics as no version has.
     """
-    versions = [one for one, count in VERSIONS.items() if head and count == head.features]
-    if head and not versions:
-        raise ValueError(f"a head of {head.features} statistics is of no version of them")
+    version = ""
+    if head is not None:
+        version = next((one for one, count in VERSIONS.items() if count == head.features), "")
+        if not version:
+            raise ValueError(f"a head of {head.features} statistics is of no version of them")
     pooling = network.config.pooling if head is None else MEAN
-    config = replace(network.config, statistics="".join(versions), pooling=pooling)
+    config = replace(network.config, statistics=version, pooling=pooling)
     arrays = head.to_tensors() if head else None
     return save_module(network, config.to_json(), path, half=True, arrays=arrays)
 

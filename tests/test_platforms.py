@@ -64,8 +64,9 @@ def played(platform: str, code: str) -> subprocess.CompletedProcess[str]:
     )
 
 
-def test_every_module_is_imported() -> None:
-    done = played("windows", IMPORT_ALL)  # macOS lacks a part of what Windows lacks
+@pytest.mark.parametrize("platform", PLATFORMS)
+def test_every_module_is_imported(platform: str) -> None:
+    done = played(platform, IMPORT_ALL)
     assert done.stdout == "imported\n", done.stderr[-2000:]
 
 

@@ -35,6 +35,7 @@ from artifactnet.models.statistics.spectrum import (
     levelled,
     sounding_bins,
     transform,
+    usable_bands,
 )
 from artifactnet.models.statistics.tonal_cells import (
     TONAL_EDGES,
@@ -91,10 +92,6 @@ def _fine_structure(spectrum: Spectrum, bins: int, frames: int) -> Array:
     fine = log - uniform_filter1d(log, bins, axis=0, mode="nearest")
     fine -= uniform_filter1d(fine, frames, axis=1, mode="nearest")
     return np.clip(fine[:, half : log.shape[1] - half], -FINE_LIMIT, FINE_LIMIT)
-
-
-def _usable(bands: list[slice], sounding: NDArray[np.bool_]) -> NDArray[np.bool_]:
-    return np.array([bool(sounding[band].mean() > 0.95) for band in bands])
 
 
 def _masked(values: NDArray, usable: NDArray[np.bool_]) -> Array:
@@ -226,7 +223,7 @@ def _hull(audio: Array) -> tuple[Array, Array, Array, Array]:
     sounding = sounding_bins(spectrum.power, hz)[: len(height)]
     bands = band_bins(COARSE_EDGES, hz)
     ranks = np.stack([at_percentiles(height[band], HULL_RANKS) for band in bands])
-    heights = _masked(ranks, _usable(bands, sounding))
+    heights = _masked(ranks, usable_bands(bands, sounding))
 
     limit = round(COARSE_EDGES[-1] / hz)
     heard = sounding.copy()
@@ -369,7 +366,7 @@ def forensic_statistics(audio: Array) -> Array:
     short = transform(heard, SHORT_FFT, SHORT_HOP)
     sounding = sounding_bins(long.power, long.hz)
     coarse, fine_bands = band_bins(COARSE_EDGES, long.hz), band_bins(FINE_EDGES, long.hz)
-    coarse_usable, fine_usable = _usable(coarse, sounding), _usable(fine_bands, sounding)
+    coarse_usable, fine_usable = usable_bands(coarse, sounding), usable_bands(fine_bands, sounding)
     short_bands = band_bins(COARSE_EDGES, short.hz)
     fine = _fine_structure(long, SMOOTH_BINS, SMOOTH_FRAMES)
     short_fine = _fine_structure(short, SHORT_SMOOTH_BINS, SHORT_SMOOTH_FRAMES)

@@ -83,6 +83,11 @@ def sounding_bins(power: Array, hz: float) -> NDArray[np.bool_]:
     return heard & (np.arange(len(heard)) < edge)
 
 
+def usable_bands(bands: list[slice], sounding: NDArray[np.bool_]) -> NDArray[np.bool_]:
+    """Of each band: whether all but a twentieth of its bins hold sound."""
+    return np.array([bool(sounding[band].mean() > 0.95) for band in bands])
+
+
 def trimmed(audio: Array) -> Array:
     """``audio`` without the zeros that pad it at either end."""
     sound = audio.nonzero()[0]

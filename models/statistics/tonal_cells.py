@@ -20,6 +20,7 @@ from artifactnet.models.statistics.spectrum import (
     Spectrum,
     at_percentiles,
     band_bins,
+    usable_bands,
 )
 
 TONAL_EDGES = (200, 500, 900, 1400, 2000, 2800, 3800, 5000, 6400, 8000, 10_000, 13_000, 16_200)
@@ -135,9 +136,9 @@ def tonal_statistics(spectrum: Spectrum, sounding: NDArray[np.bool_]) -> Array:
     before = np.concatenate([np.zeros(MARGIN, np.intp), valleys.sum(axis=1).cumsum()])
     depth = (inner - mean * np.float32(1 / 9))[valleys]
     width = (inner - 0.5 * (_beside(log, -2) + _beside(log, 2)))[valleys]
-    for row, band in enumerate(band_bins(TONAL_EDGES, spectrum.hz)):
-        if sounding[band].mean() <= 0.95:
-            continue
+    bands = band_bins(TONAL_EDGES, spectrum.hz)
+    for row in np.flatnonzero(usable_bands(bands, sounding)):
+        band = bands[row]
         cells = (band.stop - band.start) * (log.shape[1] - 2)
         inside = slice(*np.searchsorted(k, (band.start, band.stop)))
         count = inside.stop - inside.start

@@ -108,7 +108,7 @@ def estimate(output: str, weights: Path | None, access: S3Access) -> Estimate:
     tracks = tables.tracks
     if not len(tracks):
         raise ValueError(f"{output}: no track has a verdict")
-    if others := set(tracks["model_id"].to_pylist()) - {detector.model_id}:
+    if others := set(tracks["model_id"].unique().to_pylist()) - {detector.model_id}:
         raise ValueError(
             f"{output}: audited by {sorted(others)[0]}, and these weights are {detector.model_id}; "
             "name those with --weights"

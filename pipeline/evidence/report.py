@@ -78,8 +78,8 @@ def _make_page(job: _Job) -> TrackEvidence | str:
     """Write one page; returns its facts, or why there is none."""
     detector = detector_of(job.detector)
     reference = _reference(job.detector.weights, detector.model_id)
-    decoded = heard(job.facts, detector, job.detector.access)
     try:
+        decoded = heard(job.facts, detector, job.detector.access)
         found, sound = track_evidence(job.facts, decoded, detector, reference)
     except UnheardTrackError as error:
         return str(error)
@@ -131,7 +131,7 @@ def make_report(request: ReportRequest) -> Report:
     options = detector_options(request.weights, request.model, request.device, access)
     detector = detector_of(options)
     tables = read_audit(audit)
-    alike = set(tables.tracks["model_id"].to_pylist()) <= {detector.model_id}
+    alike = set(tables.tracks["model_id"].unique().to_pylist()) <= {detector.model_id}
     reference = _reference(options.weights, detector.model_id) if alike else None
     facts = catalogue_facts(audit, tables, reference, detector.config)
     chosen = _chosen(request, tables.tracks)

@@ -251,14 +251,8 @@ def track_evidence(
       reference: of that detector, if there is one.
 
     Raises:
-      UnheardTrackError: there is no sound any more, or another detector scored it: its page would
-        set the score of one beside the reasons and the known music of the other.
+      UnheardTrackError: there is no sound any more.
     """
-    if facts["model_id"] != detector.model_id:
-        raise UnheardTrackError(
-            f"{facts['track_id']}: scored by model {facts['model_id']}, and the detector is "
-            f"{detector.model_id}; name that model's file with --weights or --model"
-        )
     if isinstance(decoded.audio, StageFailure):
         raise UnheardTrackError(f"{facts['track_id']}: {decoded.audio.message}")
     audio, config = decoded.audio, detector.config
@@ -325,7 +319,17 @@ def _mean(values: NDArray[np.float32]) -> float:
 def heard(
     facts: Mapping[str, Any], detector: Detector | OnnxDetector, access: S3Access
 ) -> DecodedTrack:
-    """The sound of a row of ``tracks/``, with as many windows as the audit took."""
+    """The sound of a row of ``tracks/``, with as many windows as the audit took.
+
+    Raises:
+      UnheardTrackError: another detector scored it: its page would set the score of one beside
+        the reasons and the known music of the other.
+    """
+    if facts["model_id"] != detector.model_id:
+        raise UnheardTrackError(
+            f"{facts['track_id']}: scored by model {facts['model_id']}, and the detector is "
+            f"{detector.model_id}; name that model's file with --weights or --model"
+        )
     inside = embedded_place(facts["uri"], facts.get("content_id") or "", AUDIO_COLUMN)
     row = ManifestRow(facts["track_id"], facts["uri"], "report", 1, inside)
     options = DecodeOptions(facts["segments"], access=access)
