@@ -1,10 +1,10 @@
 """Does a track cost the same in a long catalogue, and a long file no more than a short one?
 
-    python benchmarks/growth.py [--rows 100,1000,10000] [--minutes 4,60,600]
+    python benchmarks/growth.py [--rows 100,1000,10000] [--errors 5000,40000] [--minutes 4,60,600]
 
 A free detector and one short window a track, so that what is measured is the job around them; of
-long files all windows. Prints wall seconds, those of a track beyond the smallest catalogue, and
-the largest process.
+long files all windows; of missing files the shipped detector. Prints wall seconds, those of a track
+beyond the smallest catalogue, and the largest process.
 """
 
 import argparse
@@ -47,6 +47,7 @@ def long_file(path: Path, minutes: int) -> Path:
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--rows", default="100,1000,10000")
+    parser.add_argument("--errors", default="5000,40000")
     parser.add_argument("--minutes", default="4,60,600")
     options = parser.parse_args()
     counts = sorted(int(count) for count in options.rows.split(","))
@@ -61,6 +62,17 @@ def main() -> None:
             )
             track.unlink()
             print(f"{minutes} minutes, all windows: {seconds:.1f} s, {mib:.0f} MiB", flush=True)
+        for count in sorted(map(int, options.errors.split(","))):
+            manifest = folder / f"{count}-missing.jsonl"
+            with manifest.open("w") as file:
+                for n in range(count):
+                    uri = f"/missing/artist-{n % 977}/album-{n % 31}/track-{n:07d}.flac"
+                    file.write(json.dumps({"track_id": f"t{n:07d}", "uri": uri}) + "\n")
+            command = audit_command(manifest, folder / f"out-missing-{count}")
+            for workers in ("1", "2"):
+                seconds, mib = measured([*command, "--json", "--overwrite", "--workers", workers])
+                line = f"{count} missing files, {workers} processes: {seconds:.1f} s"
+                print(f"{line}, largest process {mib:.0f} MiB", flush=True)
         whole = synthetic(folder / "catalogue", min(counts[-1], 1000))
         lines = whole.read_text().splitlines()
         first: tuple[int, float] | None = None

@@ -82,7 +82,8 @@ class FinishDoFn(beam.DoFn):
 class CountRows(beam.PTransform):
     """Counts rows that came in, rows that were skipped, and rows that were committed; ends the run.
 
-    Takes ``{"rows_in": rows, "skipped": rows, "commits": PCollection[ShardCommit]}``.
+    Takes ``{"rows_in": PCollection[int], "skipped": PCollection[int],
+    "commits": PCollection[ShardCommit]}``, of which the numbers are added up.
     """
 
     def __init__(self, address: str, checksums: str, finish: Callable[[], object]) -> None:
@@ -96,7 +97,7 @@ class CountRows(beam.PTransform):
         """Add up, write, finish."""
         pairs = [
             inputs[name]
-            | f"Count_{name}" >> beam.combiners.Count.Globally()
+            | f"Count_{name}" >> beam.CombineGlobally(sum)
             | f"Name_{name}" >> beam.Map(lambda count, name=name: (name, count))
             for name in ("rows_in", "skipped")
         ]

@@ -1,8 +1,8 @@
 """Read the manifests of a catalogue.
 
-Enters: nothing (the addresses are arguments). Leaves: one
-``ManifestRow`` per line. A line that is malformed is a row too, with
-the reason in ``failure``, and becomes an error row in the end. Lines go in; no line is lost.
+Enters: nothing (the addresses are arguments). Leaves: one ``ManifestRow`` per line, in packs by
+the bucket of its key. A line that is malformed is a row too, with the reason in ``failure``, and
+becomes an error row in the end. Lines go in; no line is lost.
 """
 
 import hashlib
@@ -12,8 +12,9 @@ from dataclasses import replace
 import apache_beam as beam
 
 from artifactnet.transforms.elements.errors import ManifestRowError
+from artifactnet.transforms.elements.packs import Pack, packed
 from artifactnet.transforms.elements.records import ManifestRow, RawRow, StageFailure
-from artifactnet.transforms.elements.row_key import MANIFEST_STAGE, place_key
+from artifactnet.transforms.elements.row_key import MANIFEST_STAGE, bucket_of, place_key
 from artifactnet.transforms.elements.stage import StageMetrics
 from artifactnet.transforms.manifests.columns import ManifestLayout, manifest_row
 from artifactnet.transforms.manifests.formats import read_rows
@@ -39,20 +40,33 @@ def line_key(row: ManifestRow) -> str:
 
 
 class ParseManifestDoFn(beam.DoFn):
-    """Reads one manifest from start to end."""
+    """Reads one manifest from start to end.
+
+    Args:
+      layout: of its columns.
+      roots: where tracks may lie.
+      sample: which of the rows.
+      buckets: how many there are.
+    """
 
     def __init__(
         self,
         layout: ManifestLayout,
         roots: AllowedRoots = AllowedRoots(),  # noqa: B008 (frozen)
         sample: RowSample = RowSample(),  # noqa: B008 (frozen)
+        buckets: int = 1,
     ) -> None:
         self._layout = layout
         self._roots = roots
         self._sample = sample
+        self._buckets = buckets
         self._metrics = StageMetrics(MANIFEST_STAGE)
 
-    def process(self, address: str) -> Iterator[ManifestRow]:
+    def process(self, address: str) -> Iterator[tuple[int, Pack]]:
+        """Yield the rows in packs, each with its bucket."""
+        return packed((bucket_of(line_key(row), self._buckets), row) for row in self.rows(address))
+
+    def rows(self, address: str) -> Iterator[ManifestRow]:
         """Yield a row per line that belongs to the sample."""
         if address == NO_MANIFEST:
             return
@@ -94,13 +108,14 @@ class ParseManifestDoFn(beam.DoFn):
 
 
 class ReadManifest(beam.PTransform):
-    """A row per line of every manifest, or per line of a sample.
+    """A row per line of every manifest, or per line of a sample; in packs by bucket.
 
     Args:
       addresses: of the manifests.
       layout: of their columns.
       roots: where tracks may lie.
       sample: which of the rows.
+      buckets: how many there are.
       parts: a multiple of so many elements to begin with, for an engine that cuts them into as many
         partitions and leaves it at that.
     """
@@ -111,15 +126,18 @@ class ReadManifest(beam.PTransform):
         layout: ManifestLayout,
         roots: AllowedRoots = AllowedRoots(),  # noqa: B008 (frozen)
         sample: RowSample = RowSample(),  # noqa: B008 (frozen)
+        buckets: int = 1,
         parts: int = 1,
     ) -> None:
         super().__init__()
         found = sorted(addresses)
         self._addresses = found + [NO_MANIFEST] * (-len(found) % parts)
-        self._parse = ParseManifestDoFn(layout, roots, sample)
+        self._parse = ParseManifestDoFn(layout, roots, sample, buckets)
 
-    def expand(self, begin: beam.pvalue.PBegin) -> beam.PCollection[ManifestRow]:
+    def expand(self, begin: beam.pvalue.PBegin) -> beam.PCollection[tuple[int, Pack]]:
         """Read."""
         return (
-            begin | "Manifests" >> beam.Create(self._addresses) | "Parse" >> beam.ParDo(self._parse)
+            begin
+            | "Manifests" >> beam.Create(self._addresses)
+            | "Parse" >> beam.ParDo(self._parse).with_output_types(tuple[int, Pack])
         )

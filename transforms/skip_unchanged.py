@@ -1,11 +1,13 @@
 """Skip the rows that an earlier audit has done and that would come out the same.
 
-Enters: ``ManifestRow`` items, and the tables that earlier audits left in the output. Leaves: every
-row, with the identity of its content, as one to audit or one to skip. A row is skipped when its
-latest result was made of the same content by the same model and configuration. Of rows with one
-``track_id`` the first stays; the others are failures.
+Enters: ``ManifestRow`` items, and the tables that earlier audits left in the output; both in packs
+by the bucket of their key. Leaves: the rows to audit, with the identity of their content, in packs
+by shard, and how many are skipped. A row is skipped when its latest result was made of the same
+content by the same model and configuration. Of rows with one ``track_id`` the first stays; the
+others are failures.
 """
 
+import math
 from collections.abc import Iterable, Iterator
 from dataclasses import replace
 from typing import NamedTuple
@@ -13,6 +15,7 @@ from typing import NamedTuple
 import apache_beam as beam
 from apache_beam.typehints.decorators import no_annotations
 
+from artifactnet.transforms.assign_shards import bucket_count, shard_key
 from artifactnet.transforms.elements.errors import (
     AudioForbiddenError,
     AudioNotFoundError,
@@ -20,8 +23,14 @@ from artifactnet.transforms.elements.errors import (
     DuplicateTrackError,
 )
 from artifactnet.transforms.elements.output_schema import RunFacts
+from artifactnet.transforms.elements.packs import Pack, packed, unpacked
 from artifactnet.transforms.elements.records import ManifestRow, StageFailure
-from artifactnet.transforms.elements.row_key import MANIFEST_STAGE, place_key, row_key
+from artifactnet.transforms.elements.row_key import (
+    MANIFEST_STAGE,
+    bucket_of,
+    place_key,
+    row_key,
+)
 from artifactnet.transforms.elements.stage import StageMetrics
 from artifactnet.transforms.read_manifest import failed_row, line_key
 from artifactnet.transforms.storage.files import read_table
@@ -53,13 +62,25 @@ class EarlierResult(NamedTuple):
 
 
 class ReadEarlierDoFn(beam.DoFn):
-    """Reads one file of ``tracks/`` or ``errors/``."""
+    """Reads one file of ``tracks/`` or ``errors/``.
 
-    def __init__(self, run: RunFacts) -> None:
+    Args:
+      run: of now.
+      buckets: how many there are.
+    """
+
+    def __init__(self, run: RunFacts, buckets: int = 1) -> None:
         self._run = run
+        self._buckets = buckets
         self._metrics = StageMetrics("earlier_results")
 
-    def process(self, address: str) -> Iterator[tuple[str, EarlierResult]]:
+    def process(self, address: str) -> Iterator[tuple[int, Pack]]:
+        """Yield keys and results in packs, each with its bucket."""
+        return packed(
+            (bucket_of(key, self._buckets), (key, result)) for key, result in self.results(address)
+        )
+
+    def results(self, address: str) -> Iterator[tuple[str, EarlierResult]]:
         """Yield key and result of every row.
 
         Raises:
@@ -83,36 +104,40 @@ class ReadEarlierDoFn(beam.DoFn):
 
 
 class ReadEarlier(beam.PTransform):
-    """Keys and results out of the tables at ``addresses``."""
+    """Keys and results out of the tables at ``addresses``, in packs by bucket."""
 
-    def __init__(self, addresses: tuple[str, ...], run: RunFacts) -> None:
+    def __init__(self, addresses: tuple[str, ...], run: RunFacts, buckets: int) -> None:
         super().__init__()
         self._addresses = addresses
-        self._run = run
+        self._read = ReadEarlierDoFn(run, buckets)
 
-    def expand(self, begin: beam.pvalue.PBegin) -> beam.PCollection[tuple[str, EarlierResult]]:
+    def expand(self, begin: beam.pvalue.PBegin) -> beam.PCollection[tuple[int, Pack]]:
         """Read, spread over the workers."""
         return (
             begin
             | "EarlierTables" >> beam.Create(list(self._addresses))
             | "SpreadTables" >> beam.Reshuffle()
-            | "Read"
-            >> beam.ParDo(ReadEarlierDoFn(self._run)).with_output_types(tuple[str, EarlierResult])
+            | "Read" >> beam.ParDo(self._read).with_output_types(tuple[int, Pack])
         )
 
 
-class CheckedRow(NamedTuple):
-    """A row, and whether an earlier audit has done it."""
+class CheckedRows(NamedTuple):
+    """Rows of one bucket that were looked at.
 
-    row: ManifestRow
-    done: bool
+    Attributes:
+      shard: key of their shard; empty where they are skipped.
+      rows: to audit; of those that are skipped, how many.
+    """
+
+    shard: str
+    rows: Pack
 
 
 class SplitRows(NamedTuple):
-    """The two outputs of ``SkipUnchanged``: rows to audit, and those that are skipped."""
+    """The two outputs of ``SkipUnchanged``: rows to audit by shard, and how many are skipped."""
 
-    rows: beam.PCollection[ManifestRow]
-    skipped: beam.PCollection[ManifestRow]
+    rows: beam.PCollection[tuple[str, Pack]]
+    skipped: beam.PCollection[int]
 
 
 def identified(row: ManifestRow, access: S3Access, job: str) -> ManifestRow:
@@ -124,60 +149,97 @@ def identified(row: ManifestRow, access: S3Access, job: str) -> ManifestRow:
         return replace(row, failure=problem, content_id=LASTING.get(type(error), ""))
 
 
-def latest_results(earlier: Iterable[EarlierResult]) -> dict[str, EarlierResult]:
-    """The newest result of each place; only that one counts, whatever was found before."""
-    newest: dict[str, EarlierResult] = {}
-    for result in earlier:
-        known = newest.get(result.place)
+Latest = dict[tuple[str, str], EarlierResult]
+"""The newest result of each key and place."""
+
+
+def latest_results(earlier: Iterable[tuple[str, EarlierResult]]) -> Latest:
+    """The newest result of each key and place; only that one counts, whatever was found before."""
+    newest: Latest = {}
+    for key, result in earlier:
+        known = newest.get((key, result.place))
         if known is None or known.run_id < result.run_id:
-            newest[result.place] = result
+            newest[key, result.place] = result
     return newest
 
 
-def is_unchanged(row: ManifestRow, latest: dict[str, EarlierResult]) -> bool:
-    """Whether the latest result of ``row`` is of the same content, model and configuration."""
+def is_unchanged(row: ManifestRow, key: str, latest: Latest) -> bool:
+    """Whether the latest result of ``row`` is of the same content, model and configuration.
+
+    ``key`` is that of its line, whatever was found since.
+    """
     of_line = row.failure is not None and row.failure.stage == MANIFEST_STAGE
-    known = latest.get(place_key(row.manifest, row.line) if of_line else "")
+    known = latest.get((key, place_key(row.manifest, row.line) if of_line else ""))
     return bool(known and row.content_id and known.alike and known.content_id == row.content_id)
 
 
-def _place(row: ManifestRow) -> tuple[str, int]:
+Place = tuple[str, int]
+
+
+def _place(row: ManifestRow) -> Place:
     return row.manifest, row.line
 
 
+def first_places(rows: Iterable[ManifestRow]) -> dict[str, Place]:
+    """Where each key stands first."""
+    first: dict[str, Place] = {}
+    for row in rows:
+        key = line_key(row)
+        first[key] = min(first.get(key, _place(row)), _place(row))
+    return first
+
+
 class SkipUnchangedDoFn(beam.DoFn):
-    """Checks the rows of one key.
+    """Checks the rows of one bucket.
 
     Args:
       access: to S3.
       run_id: of the run.
+      shards: for the rows of a bucket.
     """
 
-    def __init__(self, access: S3Access, run_id: str) -> None:
+    def __init__(self, access: S3Access, run_id: str, shards: int = 1) -> None:
         self._access = access
         self._run_id = run_id
+        self._shards = shards
         self._metrics = StageMetrics(STAGE)
 
-    def process(self, group: tuple[str, dict[str, Iterable]]) -> Iterator[CheckedRow]:
-        """Yield every row; the rows of a group are only streamed."""
-        rows, earlier = group[1]["rows"], group[1]["earlier"]
-        first = min(rows, key=_place, default=None)
-        latest = latest_results(earlier)
-        for row in rows:  # none where a track was audited and then left the catalogue
-            with self._metrics.timed():
-                checked = self._checked(row, first or row)
-            if checked.failure:
-                self._metrics.failures.inc()
-            yield CheckedRow(checked, is_unchanged(checked, latest))
+    def process(self, group: tuple[int, dict[str, Iterable[Pack]]]) -> Iterator[CheckedRows]:
+        """Yield packs of rows to audit, and how many rows are skipped; the rows are streamed."""
+        bucket, found = group
+        latest = latest_results(unpacked(found["earlier"]))
+        first = first_places(unpacked(found["rows"]))
+        turns = {place: turn for turn, place in enumerate(sorted(first.values()))}
+        skipped = 0
 
-    def _checked(self, row: ManifestRow, first: ManifestRow) -> ManifestRow:
+        def to_do() -> Iterator[tuple[str, ManifestRow]]:
+            nonlocal skipped
+            for row in unpacked(found["rows"]):
+                key = line_key(row)
+                with self._metrics.timed():
+                    checked = self._checked(row, first[key])
+                if checked.failure:
+                    self._metrics.failures.inc()
+                if is_unchanged(checked, key, latest):
+                    skipped += 1
+                else:
+                    turn = turns.get(_place(row), row.line)
+                    yield shard_key(checked, bucket, turn, self._shards), checked
+
+        for shard, rows in packed(to_do()):
+            yield CheckedRows(shard, rows)
+        if skipped:
+            yield CheckedRows("", Pack(skipped, b""))
+
+    def _checked(self, row: ManifestRow, first: Place) -> ManifestRow:
         if row.failure:
             return row
-        if _place(row) == _place(first):
+        if _place(row) == first:
             return identified(row, self._access, self._run_id)
+        manifest, line = first
         message = (
             f"{row.manifest} line {row.line}: track_id {row.track_id!r} is taken by "
-            f"{first.manifest} line {first.line}"
+            f"{manifest} line {line}"
         )
         return failed_row(row, DuplicateTrackError(), message)
 
@@ -185,29 +247,32 @@ class SkipUnchangedDoFn(beam.DoFn):
 class SkipUnchanged(beam.PTransform):
     """Parts the rows to audit from those to skip: one shuffle of rows.
 
-    Takes ``{"rows": PCollection[ManifestRow], "earlier": PCollection[tuple[str, EarlierResult]]}``.
+    Takes ``{"rows": packs of ManifestRow, "earlier": packs of tuple[str, EarlierResult]}``, each a
+    ``PCollection[tuple[int, Pack]]`` by bucket.
+
+    Args:
+      access: to S3.
+      run_id: of the run.
+      shards: of the whole job.
     """
 
-    def __init__(self, access: S3Access, run_id: str) -> None:
+    def __init__(self, access: S3Access, run_id: str, shards: int) -> None:
         super().__init__()
-        self._access = access
-        self._run_id = run_id
+        each = math.ceil(shards / bucket_count(shards))
+        self._check = SkipUnchangedDoFn(access, run_id, each)
 
     @no_annotations  # of transforms with two outputs, Beam knows no type
     def expand(self, inputs: dict[str, beam.PCollection]) -> SplitRows:
-        """Group by key, check, part."""
-        keyed = inputs["rows"] | "KeyByLine" >> beam.WithKeys(line_key).with_output_types(
-            tuple[str, ManifestRow]
-        )
+        """Group by bucket, check, part."""
         checked = (
-            {"rows": keyed, "earlier": inputs["earlier"]}
-            | "GroupByLine" >> beam.CoGroupByKey()
-            | "Check" >> beam.ParDo(SkipUnchangedDoFn(self._access, self._run_id))
+            inputs
+            | "GroupByBucket" >> beam.CoGroupByKey()
+            | "Check" >> beam.ParDo(self._check).with_output_types(CheckedRows)
         )
         # Two filters and no tagged outputs: not every runner keeps those apart.
-        rows = checked | "ToDo" >> beam.Filter(lambda one: not one.done)
-        skipped = checked | "Done" >> beam.Filter(lambda one: one.done)
+        rows = checked | "ToDo" >> beam.Filter(lambda one: bool(one.shard))
+        skipped = checked | "Done" >> beam.Filter(lambda one: not one.shard)
         return SplitRows(
-            rows | "RowsToDo" >> beam.Map(lambda one: one.row).with_output_types(ManifestRow),
-            skipped | "RowsDone" >> beam.Map(lambda one: one.row).with_output_types(ManifestRow),
+            rows | "RowsToDo" >> beam.Map(tuple).with_output_types(tuple[str, Pack]),
+            skipped | "RowsDone" >> beam.Map(lambda one: one.rows.size).with_output_types(int),
         )

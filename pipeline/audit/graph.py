@@ -10,7 +10,7 @@ from collections.abc import Callable
 import apache_beam as beam
 
 from artifactnet.pipeline.audit.audit_options import AuditOptions
-from artifactnet.transforms.assign_shards import AssignShards
+from artifactnet.transforms.assign_shards import AssignShards, bucket_count
 from artifactnet.transforms.count_rows import CountRows
 from artifactnet.transforms.decode import DecodeDoFn
 from artifactnet.transforms.detector.chain import segment_chain
@@ -59,22 +59,24 @@ def build_audit(
       finish: called when all is committed and counted; ends the run, or fails the job.
     """
     run = options.output.run
+    buckets = bucket_count(options.shards)
     read = pipeline | "ReadManifest" >> ReadManifest(
         options.manifests,
         options.output.layout,
         options.roots,
         options.sample,
+        buckets,
         parts=options.partitions,
     )
-    earlier = pipeline | "ReadEarlier" >> ReadEarlier(options.earlier, run)
+    earlier = pipeline | "ReadEarlier" >> ReadEarlier(options.earlier, run, buckets)
     split = {"rows": read, "earlier": earlier} | "SkipUnchanged" >> SkipUnchanged(
-        options.decode.access, run.run_id
+        options.decode.access, run.run_id, options.shards
     )
-    sharded = split.rows | "AssignShards" >> AssignShards(options.shards)
+    sharded = split.rows | "AssignShards" >> AssignShards()
     audit = AuditRows(options).with_resource_hints(**options.hints)
     commits = sharded | "AuditRows" >> audit
     _ = {
-        "rows_in": read,
+        "rows_in": read | "RowsIn" >> beam.Map(lambda pair: pair[1].size).with_output_types(int),
         "skipped": split.skipped,
         "commits": commits,
     } | "CountRows" >> CountRows(options.counts, options.checksums, finish)

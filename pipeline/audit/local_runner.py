@@ -39,8 +39,10 @@ from artifactnet.transforms.storage.files import table_rows
 ROWS_PER_WORKER = 8
 """Fewer rows take less time than a further process needs to start."""
 
-UNKNOWN_SHARDS = 65_536
 SHARDS_PER_WORKER = 8
+MOST_SHARDS = 65_536
+"""Each is three files; beyond 4 million rows shards grow."""
+
 LEAST_ROWS = 4
 SUBPROCESS = python_urns.SUBPROCESS_SDK
 LOCAL_RUNNERS = ("", "DirectRunner", "FnApiRunner")
@@ -51,25 +53,22 @@ def usable_cores() -> int:
     return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 
 
-def default_workers(rows: int | None, on_gpu: bool) -> int:
+def default_workers(rows: int, on_gpu: bool) -> int:
     """One process per core; fewer where there is little to do, one for a GPU.
 
     Args:
-      rows: of the catalogue, ``None`` if nobody knows.
+      rows: of the catalogue.
       on_gpu: one GPU serves one process.
     """
     if on_gpu:
         return 1
-    busy = usable_cores() if rows is None else math.ceil(rows / ROWS_PER_WORKER)
-    return max(1, min(usable_cores(), busy))
+    return max(1, min(usable_cores(), math.ceil(rows / ROWS_PER_WORKER)))
 
 
-def shard_count(rows: int | None, workers: int) -> int:
-    """Shards for ``rows`` rows: several for each worker, none larger than need be."""
-    if rows is None:
-        return UNKNOWN_SHARDS
+def shard_count(rows: int, workers: int) -> int:
+    """Shards for ``rows`` rows: several for each worker, no larger than need be."""
     in_mean = min(ROWS_PER_SHARD, max(LEAST_ROWS, math.ceil(rows / (SHARDS_PER_WORKER * workers))))
-    return max(1, math.ceil(rows / in_mean))
+    return max(1, min(MOST_SHARDS, math.ceil(rows / in_mean)))
 
 
 def local_options(options: PipelineOptions, workers: int) -> PipelineOptions:
@@ -146,13 +145,13 @@ class WrittenRows:
 
 
 @contextmanager
-def watched_rows(output: str, run_id: str, total: int | None, quiet: bool) -> Iterator[None]:
+def watched_rows(output: str, run_id: str, total: int, quiet: bool) -> Iterator[None]:
     """Report on the rows that are written until the block ends.
 
     Args:
       output: of the audit.
       run_id: of the run.
-      total: rows expected, or ``None`` if nobody knows.
+      total: rows expected, about.
       quiet: report nothing.
     """
     if quiet:
@@ -170,7 +169,7 @@ def watched_rows(output: str, run_id: str, total: int | None, quiet: bool) -> It
         thread.join()
 
 
-def _bar(rows: WrittenRows, total: int | None, done: threading.Event) -> None:
+def _bar(rows: WrittenRows, total: int, done: threading.Event) -> None:
     columns = (
         TextColumn("Auditing"),
         BarColumn(),
@@ -188,11 +187,11 @@ def _bar(rows: WrittenRows, total: int | None, done: threading.Event) -> None:
             wait = max(rows.poll_seconds, COUNTING_SHARE * (time.monotonic() - began))
 
 
-def _lines(rows: WrittenRows, total: int | None, done: threading.Event) -> None:
+def _lines(rows: WrittenRows, total: int, done: threading.Event) -> None:
     began = time.monotonic()
     while not done.wait(LINE_SECONDS):
         finished = rows.count()
         rate = finished / (time.monotonic() - began)
-        of_total = f" of {total}" if total else ""
-        left = f", about {(total - finished) / rate:.0f} s left" if total and finished else ""
-        logger.info("audited %d%s tracks, %.1f per second%s", finished, of_total, rate, left)
+        seconds = max(0, total - finished) / rate if finished else 0
+        left = f", about {seconds:.0f} s left" if finished else ""
+        logger.info("audited %d of %d tracks, %.1f per second%s", finished, total, rate, left)

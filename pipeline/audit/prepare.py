@@ -79,7 +79,7 @@ class Plan:
       output: address of the output.
       files: what lies there already.
       manifests: of the catalogue, and audio files that are to be listed into one.
-      rows: of the catalogue, or of the sample, about; ``None`` if nobody knows before all are read.
+      rows: of the catalogue, or of the sample, about.
       options: of the pipeline.
       beam_options: for the runner.
       workers: processes of a local run; 0 for a job on another engine.
@@ -92,7 +92,7 @@ class Plan:
     output: str
     files: OutputFiles
     manifests: Manifests
-    rows: int | None
+    rows: int
     options: AuditOptions
     beam_options: PipelineOptions
     workers: int
@@ -136,7 +136,7 @@ def prepare(request: AuditRequest) -> Plan:
         raise OutputError(f"{doomed[0]} is to be read and replaced: choose another --output")
     seen = _inspect(manifests)
     sample = RowSample(request.sample, request.seed)
-    rows = None if seen.rows is None else math.ceil(seen.rows * sample.share)
+    rows = math.ceil(seen.rows * sample.share)
     workers = request.workers or default_workers(rows, on_gpu=False) if local else 0
     decode = DecodeOptions(request.segments, access=access)
     run = _run_facts(request, run_id, detector, decode)

@@ -15,7 +15,6 @@ from artifactnet.pipeline.audit.catalogue import Manifests, readable
 from artifactnet.transforms.elements.records import ManifestRow
 from artifactnet.transforms.read_manifest import ParseManifestDoFn, line_key
 from artifactnet.transforms.skip_unchanged import (
-    EarlierResult,
     ReadEarlierDoFn,
     identified,
     is_unchanged,
@@ -32,15 +31,14 @@ def to_do(options: AuditOptions, manifests: Sequence[str]) -> Iterator[tuple[Man
     Of rows with one ``track_id`` the pipeline keeps the first; here each is looked at by itself.
     """
     read = ReadEarlierDoFn(options.output.run)
-    earlier: dict[str, list[EarlierResult]] = {}
-    for key, result in chain.from_iterable(map(read.process, options.earlier)):
-        earlier.setdefault(key, []).append(result)
+    latest = latest_results(chain.from_iterable(map(read.results, options.earlier)))
+    known = {key for key, _ in latest}
     parse = ParseManifestDoFn(options.output.layout, options.roots, options.sample)
-    for row in chain.from_iterable(map(parse.process, manifests)):
-        known = earlier.get(line_key(row))
-        if known and not row.failure:
+    for row in chain.from_iterable(map(parse.rows, manifests)):
+        key = line_key(row)
+        if key in known and not row.failure:
             row = identified(row, options.decode.access, options.output.run.run_id)
-        yield row, bool(known) and is_unchanged(row, latest_results(known or ()))
+        yield row, is_unchanged(row, key, latest)
 
 
 class ToDo(NamedTuple):
@@ -56,7 +54,7 @@ class ToDo(NamedTuple):
 
 
 def rows_to_do(
-    options: AuditOptions, manifests: Manifests, catalogue: str, rows: int | None, enough: int
+    options: AuditOptions, manifests: Manifests, catalogue: str, rows: int, enough: int
 ) -> ToDo:
     """Rows that are new or changed, of which ``enough`` are counted at most.
 
@@ -64,14 +62,14 @@ def rows_to_do(
       options: of the audit.
       manifests: of its catalogue.
       catalogue: as it was asked for.
-      rows: of the catalogue, ``None`` if nobody knows.
+      rows: of the catalogue, about.
       enough: more make no difference.
 
     Returns:
       ``enough`` too where looking would take long: a large catalogue, or one in a bucket.
     """
     remote = any("://" in address for address in (*options.manifests, *options.earlier))
-    if not options.earlier or rows is None or rows > MOST_ROWS or remote:
+    if not options.earlier or rows > MOST_ROWS or remote:
         return ToDo(enough)
     found, seen = 0, set[str]()
     with readable(manifests, catalogue) as addresses:

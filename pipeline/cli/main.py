@@ -143,8 +143,8 @@ M_ARENA_MAX = -8
 def share_arenas() -> None:
     """Have the threads of this process share two arenas of memory, where glibc gives it out.
 
-    The rows of a manifest pass through many threads of Beam's local runner. Each would have an
-    arena of its own, which keeps what was freed in it: four times what the rows need.
+    What is shuffled passes through many threads of Beam's local runner. Each would have an arena of
+    its own, which keeps what was freed in it: 70 MB more for a catalogue of 400,000 rows.
     """
     with suppress(OSError, AttributeError, TypeError):  # other systems have no such setting
         ctypes.CDLL(None).mallopt(M_ARENA_MAX, 2)

@@ -4,7 +4,8 @@ import apache_beam as beam
 from apache_beam.testing.test_pipeline import TestPipeline
 from apache_beam.testing.util import assert_that, equal_to
 
-from artifactnet.transforms.assign_shards import AssignShards, shard_key
+from artifactnet.transforms.assign_shards import AssignShards, bucket_count, shard_key
+from artifactnet.transforms.elements.packs import packed
 from artifactnet.transforms.elements.records import EmbeddedAudio, ManifestRow
 
 
@@ -16,9 +17,15 @@ def some_rows() -> list[ManifestRow]:
     return rows
 
 
+def keys(shards: int) -> list[str]:
+    return [shard_key(row, 0, turn, shards) for turn, row in enumerate(some_rows())]
+
+
 def test_sharding_keeps_every_row_once_and_knows_the_size() -> None:
+    pairs = list(zip(keys(3), some_rows(), strict=True))
+    packs = [*packed(pairs[:70]), *packed(pairs[70:])]
     with TestPipeline("FnApiRunner") as pipeline:
-        sharded = pipeline | beam.Create(some_rows()) | AssignShards(3)
+        sharded = pipeline | beam.Create(packs) | AssignShards()
         ids = sharded | beam.Map(lambda row: row.track_id)
         assert_that(ids, equal_to([row.track_id for row in some_rows()]))
         sizes = (
@@ -31,12 +38,16 @@ def test_sharding_keeps_every_row_once_and_knows_the_size() -> None:
 
 
 def test_neighbours_in_a_row_group_are_one_shard() -> None:
-    keys = [shard_key(row, 5) for row in some_rows()]
-    assert 1 < len(set(keys[:20])) <= 5
-    assert len(set(keys[20:])) == 4
+    found = keys(5)
+    assert len(set(found[:20])) == 5
+    assert len(set(found[20:])) == 4
 
 
-def test_lines_are_dealt_out_evenly_and_alike_in_every_process() -> None:
-    keys = [shard_key(row, 5) for row in some_rows()[:20]]
-    assert sorted(Counter(keys).values()) == [4] * 5
-    assert shard_key(ManifestRow("track", "/a", "m", 1), 1000) == "dealt 434"
+def test_rows_are_dealt_out_evenly_and_buckets_keep_apart() -> None:
+    assert sorted(Counter(keys(5)[:20]).values()) == [4] * 5
+    row = ManifestRow("track", "/a", "m", 1)
+    assert shard_key(row, 7, 13, 5) == "dealt 7 3"
+
+
+def test_few_shards_are_one_bucket_and_none_is_left_out() -> None:
+    assert [bucket_count(shards) for shards in (1, 8, 9, 65_536)] == [1, 1, 2, 8192]

@@ -5,7 +5,9 @@ import apache_beam as beam
 from apache_beam.testing.test_pipeline import TestPipeline
 from apache_beam.testing.util import assert_that, equal_to
 
+from artifactnet.transforms.elements.packs import unpacked
 from artifactnet.transforms.elements.records import ManifestRow
+from artifactnet.transforms.elements.row_key import bucket_of
 from artifactnet.transforms.manifests.columns import inspect_manifests
 from artifactnet.transforms.read_manifest import ReadManifest, line_key
 
@@ -19,6 +21,9 @@ LINES = [
 ]
 
 
+UNPACKED = beam.FlatMap(lambda pair: unpacked([pair[1]]))
+
+
 def seen(row: ManifestRow) -> tuple:
     return row.track_id, row.line, bool(row.failure), row.carried
 
@@ -28,7 +33,12 @@ def test_every_line_is_a_row(tmp_path: Path) -> None:
     path.write_text("\n".join(LINES) + "\n")
     layout = inspect_manifests([str(path)]).layout
     with TestPipeline("FnApiRunner") as pipeline:
-        rows = pipeline | ReadManifest([str(path)], layout)
+        packs = pipeline | ReadManifest([str(path)], layout, buckets=3)
+        rows = packs | UNPACKED
+        buckets = packs | "Buckets" >> beam.FlatMap(
+            lambda pair: [pair[0] == bucket_of(line_key(row), 3) for row in unpacked([pair[1]])]
+        )
+        assert_that(buckets, equal_to([True] * 6), label="buckets")
         expected = [
             ("a", 1, False, (("isrc", "X"),)),
             ("", 2, True, ()),
@@ -56,7 +66,7 @@ def test_empty_parts_add_no_rows(tmp_path: Path) -> None:
     path.write_text("\n".join(LINES) + "\n")
     layout = inspect_manifests([str(path)]).layout
     with TestPipeline("FnApiRunner") as pipeline:
-        rows = pipeline | ReadManifest([str(path)], layout, parts=5)
+        rows = pipeline | ReadManifest([str(path)], layout, parts=5) | UNPACKED
         assert_that(rows | beam.Map(lambda row: row.line), equal_to([1, 2, 3, 4, 5, 6]))
 
 
@@ -67,7 +77,7 @@ def test_identity_of_a_bad_line_is_its_message(tmp_path: Path) -> None:
 
         path = tmp_path / "m.jsonl"
         path.write_text(text)
-        return [row.content_id for row in ParseManifestDoFn(ManifestLayout()).process(str(path))]
+        return [row.content_id for row in ParseManifestDoFn(ManifestLayout()).rows(str(path))]
 
     bad = json.dumps({"track_id": "b"})
     assert identities(bad) == identities(bad)

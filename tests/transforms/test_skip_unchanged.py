@@ -1,13 +1,20 @@
 """Which rows are audited: the first of a track_id, unless nothing changed since last time."""
 
 import os
+from collections import Counter
 from pathlib import Path
 
 import pytest
 
+from artifactnet.transforms.elements.packs import packed, unpacked
 from artifactnet.transforms.elements.records import ManifestRow
-from artifactnet.transforms.read_manifest import failed_row
-from artifactnet.transforms.skip_unchanged import EarlierResult, SkipUnchangedDoFn, identified
+from artifactnet.transforms.read_manifest import failed_row, line_key
+from artifactnet.transforms.skip_unchanged import (
+    CheckedRows,
+    EarlierResult,
+    SkipUnchangedDoFn,
+    identified,
+)
 from artifactnet.transforms.storage.object_store import S3Access
 
 
@@ -15,10 +22,20 @@ def row(path: Path, line: int = 1, track_id: str = "a") -> ManifestRow:
     return ManifestRow(track_id, str(path), "m.jsonl", line)
 
 
+def looked_at(rows: list[ManifestRow], earlier: list, shards: int = 1) -> list[CheckedRows]:
+    """``rows``, of one bucket; ``earlier`` are results, of "a" where they stand without a key."""
+    pairs = [one if type(one) is tuple else ("a", one) for one in earlier]
+    group = {
+        "rows": [pack for _, pack in packed((0, row) for row in rows)],
+        "earlier": [pack for _, pack in packed((0, pair) for pair in pairs)],
+    }
+    return list(SkipUnchangedDoFn(S3Access(), "run", shards).process((0, group)))
+
+
 def checked(rows: list[ManifestRow], earlier: list) -> tuple[list[ManifestRow], int]:
-    do_fn = SkipUnchangedDoFn(S3Access(), "run")
-    found = list(do_fn.process(("a", {"rows": rows, "earlier": earlier})))
-    return [one.row for one in found if not one.done], sum(one.done for one in found)
+    found = looked_at(rows, earlier)
+    to_do = [row for one in found if one.shard for row in unpacked([one.rows])]
+    return to_do, sum(one.rows.size for one in found if not one.shard)
 
 
 def result(
@@ -73,7 +90,8 @@ def test_what_is_missing_is_reported_once_and_audited_when_it_comes(tmp_path: Pa
 def test_bad_lines_are_reported_once(tmp_path: Path) -> None:
     bad = failed_row(row(tmp_path, 4), ValueError(), "no uri")
     assert checked([bad], []) == ([bad], 0)
-    assert checked([bad], [result(bad.content_id, place="m.jsonl\n4")]) == ([], 1)
+    done = line_key(bad), result(bad.content_id, place="m.jsonl\n4")
+    assert checked([bad], [done]) == ([], 1)
 
 
 def test_what_left_the_catalogue_is_no_row() -> None:
@@ -98,3 +116,38 @@ def test_only_the_latest_result_counts(tmp_path: Path) -> None:
     assert checked([row(path)], [*outage, result(own, "3")])[1] == 1
     rolled_back = [result(own, "1"), result(own, "2", alike=False)]
     assert checked([row(path)], rolled_back)[1] == 0
+
+
+def test_rows_of_a_bucket_keep_apart(tmp_path: Path) -> None:
+    rows = []
+    for number in range(30):
+        path = tmp_path / f"{number}.wav"
+        path.write_bytes(bytes(number))
+        rows.append(row(path, number, f"t{number % 10}"))
+    done = [
+        (f"t{number}", result(identified(rows[number], S3Access(), "run").content_id))
+        for number in (3, 4)
+    ]
+    to_do, skipped = checked(rows, done)
+    assert skipped == 2
+    good = {one.track_id: one.line for one in to_do if not one.failure}
+    assert good == {f"t{n}": n for n in range(10) if n not in (3, 4)}
+    assert sorted(one.line for one in to_do if one.failure) == list(range(10, 30))
+
+
+def test_the_shard_of_a_row_hangs_on_no_finding(tmp_path: Path) -> None:
+    rows = []
+    for number in range(40):
+        path = tmp_path / f"{number}.wav"
+        path.write_bytes(bytes(number))
+        rows.append(row(path, number, f"t{number}"))
+
+    def shards(earlier: list) -> dict[int, str]:
+        found = looked_at(rows, earlier, shards=4)
+        return {r.line: one.shard for one in found if one.shard for r in unpacked([one.rows])}
+
+    whole = shards([])
+    assert sorted(Counter(whole.values()).values()) == [10] * 4
+    done = ("t7", result(identified(rows[7], S3Access(), "run").content_id))
+    (tmp_path / "9.wav").unlink()
+    assert shards([done]) == {line: shard for line, shard in whole.items() if line != 7}

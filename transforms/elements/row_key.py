@@ -1,8 +1,11 @@
 """What tells one line of a catalogue from all others, in every run.
 
-Enters: a line, or a row that an earlier run wrote about it. Leaves: its key. A track is known by
-its ``track_id``; a line that made no track is known by its place, since it has no usable id.
+Enters: a line, or a row that an earlier run wrote about it. Leaves: its key, and the bucket in
+which all rows of that key meet. A track is known by its ``track_id``; a line that made no track is
+known by its place, since it has no usable id.
 """
+
+import hashlib
 
 import pyarrow as pa
 
@@ -13,6 +16,12 @@ MANIFEST_STAGE = "manifest"
 def place_key(manifest: str, line: int) -> str:
     """Key of a line that made no track."""
     return f"{manifest}\n{line}"
+
+
+def bucket_of(key: str, buckets: int) -> int:
+    """Number of the bucket of ``key``, the same in every process."""
+    digest = hashlib.sha256(key.encode("utf-8", "backslashreplace")).digest()
+    return int.from_bytes(digest[:8]) % buckets
 
 
 def row_key(track_id: str, stage: str | None, manifest: str | None, line: int | None) -> str:

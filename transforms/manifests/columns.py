@@ -18,6 +18,7 @@ from apache_beam.io.filesystems import FileSystems
 from artifactnet.transforms.elements.errors import ManifestRowError
 from artifactnet.transforms.elements.records import EmbeddedAudio, ManifestRow, RawRow
 from artifactnet.transforms.manifests.formats import (
+    about_rows,
     is_unicode,
     manifest_format,
     parquet_summary,
@@ -47,10 +48,10 @@ class ManifestLayout:
 
 
 class _Seen(NamedTuple):
-    """Usable rows read, rows there are (``None`` if not all were read), first problem."""
+    """Usable rows read, rows there are (about, if not all were read), first problem."""
 
     usable: int
-    total: int | None
+    total: int
     problem: str
 
 
@@ -76,10 +77,10 @@ def _merged(first: pa.DataType | None, second: pa.DataType) -> pa.DataType:
 
 @dataclass(frozen=True)
 class Inspection:
-    """What a look at the manifests found; ``rows`` is ``None`` when it did not see them all."""
+    """What a look at the manifests found; ``rows`` are estimated beyond ``PEEK_ROWS``."""
 
     layout: ManifestLayout
-    rows: int | None
+    rows: int
 
 
 def _look_at(address: str, types: dict[str, pa.DataType | None], budget: int) -> _Seen:
@@ -112,7 +113,7 @@ def _look_at(address: str, types: dict[str, pa.DataType | None], budget: int) ->
                 if value is not None:
                     types[name] = _merged(types[name], _type_of(value))
         if total >= budget:
-            return _Seen(usable, None, problem)
+            return _Seen(usable, max(total, about_rows(address)), problem)
     return _Seen(usable, total, problem)
 
 
@@ -138,10 +139,9 @@ def inspect_manifests(addresses: Iterable[str]) -> Inspection:
         where = addresses[0] if len(addresses) == 1 else f"{len(addresses)} manifests"
         problem = next((look.problem for look in seen if look.problem), "it is empty")
         raise ManifestError(f"{where}: no track to audit ({problem})")
-    totals = [look.total for look in seen]
     return Inspection(
         ManifestLayout(tuple((name, kind or pa.string()) for name, kind in types.items())),
-        None if None in totals else sum(total for total in totals if total is not None),
+        sum(look.total for look in seen),
     )
 
 

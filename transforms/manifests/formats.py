@@ -18,6 +18,7 @@ from pathlib import PurePosixPath
 from typing import Any, BinaryIO, Literal, cast
 
 import pyarrow as pa
+from apache_beam.io.filesystems import FileSystems
 
 from artifactnet.transforms.elements.errors import ManifestRowError
 from artifactnet.transforms.elements.records import RawRow
@@ -36,6 +37,9 @@ UNPACKERS: dict[str, Callable[[BinaryIO], BinaryIO]] = {
     ".gz": lambda file: cast(BinaryIO, gzip.GzipFile(fileobj=file)),
     ".bz2": lambda file: cast(BinaryIO, bz2.BZ2File(file)),
 }
+COUNTED, PIECE = 4 << 20, 1 << 20
+"""Bytes of text that tell how long its lines are."""
+
 LONGEST_LINE = 16 << 20
 """Bytes; a longer line is an error row, not a way to fill the memory."""
 
@@ -66,15 +70,30 @@ def read_rows(address: str) -> Iterator[RawRow | ManifestRowError]:
         if kind == "parquet":
             yield from parquet_rows(open_parquet(source, address))
             return
-        unpack = UNPACKERS.get(PurePosixPath(address).suffix.lower())
-        raw: BinaryIO = io.BufferedReader(_Raw(source))
         try:
-            file = as_utf8_lines(unpack(raw) if unpack else raw)
+            file = _text_file(_Raw(source), address)
             yield from _jsonl_rows(file) if kind == "jsonl" else _csv_rows(file)
         except (EOFError, zlib.error, OSError) as error:
-            if not unpack:
+            if PurePosixPath(address).suffix.lower() not in UNPACKERS:
                 raise
             raise ValueError(f"{address}: compressed data ends early or is damaged") from error
+
+
+def _text_file(raw: "_Raw", address: str) -> BinaryIO:
+    unpack = UNPACKERS.get(PurePosixPath(address).suffix.lower())
+    file = io.BufferedReader(raw)
+    return as_utf8_lines(unpack(file) if unpack else file)
+
+
+def about_rows(address: str) -> int:
+    """About how many rows a text manifest has, by its size and its first ``COUNTED`` bytes."""
+    (found,) = FileSystems.match([address])
+    with open_raw(address) as source:
+        raw = _Raw(source)
+        file = _text_file(raw, address)
+        pieces = (file.read(PIECE) for _ in range(COUNTED // PIECE))
+        lines = sum(piece.count(b"\n") for piece in pieces)
+    return round(found.metadata_list[0].size_in_bytes * lines / max(1, raw.taken))
 
 
 def _lines(file: BinaryIO) -> Iterator[bytes | None]:
@@ -166,10 +185,15 @@ def is_unicode(text: str) -> bool:
 
 
 class _Raw(io.RawIOBase):
-    """A file of Beam's as Python's buffered readers want it; some lack bounded ``readline``."""
+    """A file of Beam's as Python's buffered readers want it; some lack bounded ``readline``.
+
+    Attributes:
+      taken: bytes that were read.
+    """
 
     def __init__(self, file: BinaryIO) -> None:
         self._file = file
+        self.taken = 0
 
     def readable(self) -> bool:
         """Always."""
@@ -179,6 +203,7 @@ class _Raw(io.RawIOBase):
         """Fill ``buffer`` as far as the file goes."""
         content = self._file.read(len(buffer))
         buffer[: len(content)] = content
+        self.taken += len(content)
         return len(content)
 
 

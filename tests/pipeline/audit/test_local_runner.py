@@ -42,7 +42,7 @@ def test_quiet_says_nothing(
     monkeypatch.setattr(local_runner, "LINE_SECONDS", 0.01)
     with (
         caplog.at_level(logging.INFO),
-        local_runner.watched_rows(str(tmp_path), RUN, None, quiet=True),
+        local_runner.watched_rows(str(tmp_path), RUN, 1, quiet=True),
     ):
         write(tmp_path, "tracks", 1)
         time.sleep(0.1)
@@ -60,13 +60,18 @@ def test_rows_of_shards_that_are_written_count_once(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize(
     ("rows", "on_gpu", "workers"),
-    [(10_000, False, 8), (None, False, 8), (9, False, 2), (0, False, 1), (10_000, True, 1)],
+    [(10_000, False, 8), (9, False, 2), (0, False, 1), (10_000, True, 1)],
 )
 def test_a_process_a_core_but_one_for_a_gpu(
-    monkeypatch: pytest.MonkeyPatch, rows: int | None, on_gpu: bool, workers: int
+    monkeypatch: pytest.MonkeyPatch, rows: int, on_gpu: bool, workers: int
 ) -> None:
     monkeypatch.setattr(local_runner, "usable_cores", lambda: 8)
     assert local_runner.default_workers(rows, on_gpu) == workers
+
+
+def test_shards_are_of_sixty_rows_and_not_too_many() -> None:
+    found = [local_runner.shard_count(rows, 2) for rows in (1, 100, 10_000, 400_000, 40_000_000)]
+    assert found == [1, 15, 157, 6250, 65_536]
 
 
 @pytest.mark.parametrize(("cuda", "workers"), [(False, 4), (True, 1)])

@@ -4,6 +4,7 @@ import json
 import random
 from pathlib import Path
 
+import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -11,7 +12,7 @@ from hypothesis import strategies as st
 from artifactnet.transforms.elements.errors import ManifestRowError
 from artifactnet.transforms.elements.records import RawRow
 from artifactnet.transforms.manifests import formats as module
-from artifactnet.transforms.manifests.formats import manifest_format, read_rows
+from artifactnet.transforms.manifests.formats import about_rows, manifest_format, read_rows
 
 
 def rows_of(path: Path, content: bytes) -> list[RawRow | ManifestRowError]:
@@ -132,3 +133,19 @@ def test_csv_with_quotes_newlines_and_empty_cells(tmp_path: Path) -> None:
 def test_not_parquet(tmp_path: Path) -> None:
     with pytest.raises(ValueError, match="not a Parquet file"):
         rows_of(tmp_path / "m.parquet", b"PAR1 it is not")
+
+
+@pytest.mark.parametrize("name", ["m.jsonl", "m.jsonl.gz", "m.csv", "utf16.csv"])
+def test_the_number_of_rows_is_estimated_from_the_beginning(tmp_path: Path, name: str) -> None:
+    rng = np.random.default_rng(0)
+    texts = [
+        f"{n},/music/{rng.integers(10**9)}/{'x' * rng.integers(40)}.wav" for n in range(90_000)
+    ]
+    if "csv" in name:
+        lines = ["track_id,uri", *texts]
+    else:
+        lines = [json.dumps({"track_id": text, "uri": text}) for text in texts]
+    path = tmp_path / name
+    content = "\n".join(lines).encode("utf-16" if "utf16" in name else "utf-8")
+    path.write_bytes(gzip.compress(content) if name.endswith("gz") else content)
+    assert about_rows(str(path)) == pytest.approx(90_000, rel=0.2)
