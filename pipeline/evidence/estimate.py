@@ -19,7 +19,7 @@ from artifactnet.pipeline.evaluation.prevalence import Prevalence, Stratum, prev
 from artifactnet.pipeline.evidence.reference import Reference, load_reference, segments_apart
 from artifactnet.pipeline.output.latest import read_audit
 from artifactnet.pipeline.output.layout import RECORD
-from artifactnet.transforms.detector.detector import detector_of
+from artifactnet.transforms.detector.detector import detector_of, other_model
 from artifactnet.transforms.storage.files import read_json
 from artifactnet.transforms.storage.object_store import S3Access
 
@@ -109,10 +109,7 @@ def estimate(output: str, weights: Path | None, access: S3Access) -> Estimate:
     if not len(tracks):
         raise ValueError(f"{output}: no track has a verdict")
     if others := set(tracks["model_id"].unique().to_pylist()) - {detector.model_id}:
-        raise ValueError(
-            f"{output}: audited by {sorted(others)[0]}, and these weights are {detector.model_id}; "
-            "name those with --weights"
-        )
+        raise ValueError(other_model(output, min(others), detector, "--weights"))
     called = np.array([verdict == "ai" for verdict in tracks["verdict"].to_pylist()], bool)
     strata = strata_of(segments_apart(tracks), called, reference, detector.config)
     record = read_json(f"{output.rstrip('/')}/{RECORD}")

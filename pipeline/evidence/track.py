@@ -25,6 +25,7 @@ from artifactnet.pipeline.evidence.robustness import variants
 from artifactnet.transforms.audio.windows import DecodedAudio, windows_apart
 from artifactnet.transforms.decode import DecodeOptions, decode_row
 from artifactnet.transforms.detector.chain import chain_of
+from artifactnet.transforms.detector.detector import other_model
 from artifactnet.transforms.detector.network_detector import Detector
 from artifactnet.transforms.detector.onnx import OnnxDetector
 from artifactnet.transforms.elements.records import (
@@ -326,10 +327,7 @@ def heard(
         the reasons and the known music of the other.
     """
     if facts["model_id"] != detector.model_id:
-        raise UnheardTrackError(
-            f"{facts['track_id']}: scored by model {facts['model_id']}, and the detector is "
-            f"{detector.model_id}; name that model's file with --weights or --model"
-        )
+        raise UnheardTrackError(other_model(facts["track_id"], facts["model_id"], detector))
     inside = embedded_place(facts["uri"], facts.get("content_id") or "", AUDIO_COLUMN)
     row = ManifestRow(facts["track_id"], facts["uri"], "report", 1, inside)
     options = DecodeOptions(facts["segments"], access=access)

@@ -40,9 +40,19 @@ class Change:
 
 @dataclass(frozen=True)
 class Difference:
-    """Two runs compared: ``tracks`` in both, and those that changed."""
+    """Two runs compared.
+
+    Attributes:
+      tracks: in both.
+      models: of how many of them another model made the latest result.
+      configurations: of how many, another configuration.
+      largest_shift: of a score.
+      changes: tracks whose verdict is another one.
+    """
 
     tracks: int
+    models: int
+    configurations: int
     largest_shift: float
     changes: tuple[Change, ...]
 
@@ -86,14 +96,18 @@ def compare(run_a: str, run_b: str) -> Difference:
     database.register("side_b", _side(after))
     database.execute(f"CREATE TEMP TABLE compared AS {QUERY}")
     shared = database.execute(
-        "SELECT count(*), max(abs(p_ai_1 - p_ai)) FROM compared WHERE why NOT IN ('new', 'gone')"
+        "SELECT count(*), count_if(contains(why, 'model')), "
+        "count_if(contains(why, 'configuration')), coalesce(max(abs(p_ai_1 - p_ai)), 0.0) "
+        "FROM compared WHERE why NOT IN ('new', 'gone')"
     ).fetchone()
     assert shared, "an aggregate has a row"
     rows = database.execute(
         "SELECT * FROM compared WHERE before <> after "
         "ORDER BY abs(coalesce(p_ai_1, 0) - coalesce(p_ai, 0)) DESC, track_id"
     ).fetchall()
-    return Difference(shared[0], float(shared[1] or 0.0), tuple(Change(*row) for row in rows))
+    tracks, models, configurations, shift = shared
+    changes = tuple(Change(*row) for row in rows)
+    return Difference(tracks, models, configurations, shift, changes)
 
 
 def _score(value: float | None) -> str:
@@ -118,7 +132,13 @@ def print_difference(run_a: str, run_b: str, as_json: bool) -> None:
         console.print(table)
     if len(found.changes) > MOST_ROWS:
         console.print(f"and {len(found.changes) - MOST_ROWS} more (--json has all)")
+    others = [
+        f"{count} by another {what}"
+        for what, count in (("model", found.models), ("configuration", found.configurations))
+        if count
+    ]
     console.print(
-        f"{found.tracks} tracks in both, {len(found.changes)} with another verdict; "
+        f"{found.tracks} tracks in both{''.join(f', {other}' for other in others)}; "
+        f"{len(found.changes)} with another verdict, "
         f"largest change of a score {found.largest_shift:.3f}"
     )

@@ -17,7 +17,7 @@ from artifactnet.pipeline.output.latest import read_state, whole_output
 from artifactnet.pipeline.output.layout import RECORD
 from artifactnet.transforms.audio.codec_spec import CodecSpec
 from artifactnet.transforms.decode import DecodeOptions
-from artifactnet.transforms.detector.detector import AnyDetector
+from artifactnet.transforms.detector.detector import AnyDetector, other_model
 from artifactnet.transforms.elements.records import ErrorRow, ManifestRow
 from artifactnet.transforms.manifests.parquet import AUDIO_COLUMN
 from artifactnet.transforms.reencode import ReencodeOptions
@@ -84,10 +84,7 @@ def verify_scores(
         [sample],
     ).fetchall()
     if others := sorted({row[3] for row in rows} - {detector.model_id}):
-        raise ValueError(
-            f"{output}: scored by model {others[0]}, and the detector is {detector.model_id}; "
-            "name that model's file with --weights or --model"
-        )
+        raise ValueError(other_model(output, others[0], detector))
     segments = read_json(FileSystems.join(output, RECORD))["configuration"]["segments"]
     manifest = [
         ManifestRow(name, uri, "output", line, embedded_place(uri, content or "", AUDIO_COLUMN))

@@ -67,6 +67,16 @@ class AnyDetector(Protocol):
         ...
 
 
+def other_model(
+    what: str, scored_by: str, detector: AnyDetector, options: str = "--weights or --model"
+) -> str:
+    """The sentence for ``what`` where another model scored it; ``options`` name a detector."""
+    return (
+        f"{what}: scored by model {scored_by}, and the detector is {detector.model_id}; "
+        f"name that model's file with {options}"
+    )
+
+
 _loading = threading.Lock()
 
 

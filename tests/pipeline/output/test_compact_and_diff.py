@@ -117,7 +117,7 @@ def test_difference_says_why(asked: AuditRequest, two_runs, tmp_path: Path) -> N
     earlier = read_audit(f"{out}/runs/{first.run_id}.json")
     assert set(earlier.tracks["run_id"].to_pylist()) == {first.run_id}
     same = compare(f"{out}/runs/{second.run_id}.json", str(out))
-    assert (same.changes, same.largest_shift) == ((), 0.0)
+    assert (same.changes, same.models, same.largest_shift) == ((), 0, 0.0)
 
 
 def test_difference_between_models(
@@ -133,7 +133,7 @@ def test_difference_between_models(
     assert found.largest_shift == 0.0
     print_difference(asked.output, other.output, as_json=False)
     printed = capsys.readouterr().out
-    assert "tracks in both, 9 with another verdict" in printed
+    assert "10 tracks in both, 10 by another model; 9 with another verdict" in printed
     print_difference(asked.output, other.output, as_json=True)
     assert len(json.loads(capsys.readouterr().out)["changes"]) == 9
 
