@@ -23,19 +23,21 @@ ROWS_PER_SHARD = 64
 
 
 SHARDS_PER_BUCKET = 8
-"""So a bucket holds rows enough to fill them alike, and buckets are enough for many workers."""
+"""At least: so a bucket holds rows enough to fill them alike."""
+MOST_BUCKETS = 1024
+"""As many workers can look at files at once; the fewer, the fuller the packs."""
 
 
 def bucket_count(shards: int) -> int:
     """Buckets for ``shards`` shards."""
-    return math.ceil(shards / SHARDS_PER_BUCKET)
+    return min(MOST_BUCKETS, math.ceil(shards / SHARDS_PER_BUCKET))
 
 
 def shard_key(row: ManifestRow, bucket: int, turn: int, shards: int) -> str:
     """Rows of equal key are one shard.
 
     Args:
-      row: of a bucket.
+      row: of a bucket, as the manifest has it.
       bucket: its number.
       turn: of the row in the bucket; the same whatever was found out about rows on the way, or a
         bundle that is repeated would move rows from shard to shard.

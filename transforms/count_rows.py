@@ -18,6 +18,8 @@ from artifactnet.transforms.storage.files import write_bytes
 from artifactnet.transforms.write_shards import ShardCommit
 
 CHECKSUMS = "checksums"
+COUNTED = ("rows_in", "skipped", "skipped_errors")
+"""Names that are there even where nothing was counted."""
 
 
 def commit_counts(commit: ShardCommit) -> Iterable[tuple[str, Any]]:
@@ -55,7 +57,7 @@ def end_run(
     Raises:
       Exception: whatever ``finish`` raises; the job has failed then.
     """
-    counts = dict(found)
+    counts = dict.fromkeys(COUNTED, 0) | found
     write_bytes(checksums, checksum_lines(counts.pop(CHECKSUMS, ())))
     write_bytes(address, (json.dumps(counts) + "\n").encode())
     finish()
@@ -82,8 +84,8 @@ class FinishDoFn(beam.DoFn):
 class CountRows(beam.PTransform):
     """Counts rows that came in, rows that were skipped, and rows that were committed; ends the run.
 
-    Takes ``{"rows_in": PCollection[int], "skipped": PCollection[int],
-    "commits": PCollection[ShardCommit]}``, of which the numbers are added up.
+    Takes ``{"rows": PCollection[tuple[str, int]], "skipped": PCollection[tuple[str, int]],
+    "commits": PCollection[ShardCommit]}``; numbers of one name are added up.
     """
 
     def __init__(self, address: str, checksums: str, finish: Callable[[], object]) -> None:
@@ -95,17 +97,11 @@ class CountRows(beam.PTransform):
     @no_annotations  # of transforms with several inputs, Beam knows no type
     def expand(self, inputs: dict[str, beam.PCollection]) -> None:
         """Add up, write, finish."""
-        pairs = [
-            inputs[name]
-            | f"Count_{name}" >> beam.CombineGlobally(sum)
-            | f"Name_{name}" >> beam.Map(lambda count, name=name: (name, count))
-            for name in ("rows_in", "skipped")
-        ]
-        pairs.append(inputs["commits"] | "CommitCounts" >> beam.FlatMap(commit_counts))
+        committed = inputs["commits"] | "CommitCounts" >> beam.FlatMap(commit_counts)
         # One collection at the end, read once from the commits: Beam's DaskRunner carries out no
         # second one, and would audit again for a second reader.
         _ = (
-            pairs
+            (inputs["rows"], inputs["skipped"], committed)
             | beam.Flatten()
             | "Add" >> beam.CombinePerKey(add_up)
             | "AsDict" >> beam.combiners.ToDict()

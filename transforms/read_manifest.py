@@ -14,7 +14,13 @@ import apache_beam as beam
 from artifactnet.transforms.elements.errors import ManifestRowError
 from artifactnet.transforms.elements.packs import Pack, packed
 from artifactnet.transforms.elements.records import ManifestRow, RawRow, StageFailure
-from artifactnet.transforms.elements.row_key import MANIFEST_STAGE, bucket_of, place_key
+from artifactnet.transforms.elements.row_key import (
+    MANIFEST_STAGE,
+    bucket_of,
+    is_listing,
+    place_key,
+    readable,
+)
 from artifactnet.transforms.elements.stage import StageMetrics
 from artifactnet.transforms.manifests.columns import ManifestLayout, manifest_row
 from artifactnet.transforms.manifests.formats import read_rows
@@ -25,18 +31,23 @@ NO_MANIFEST = ""
 
 
 def failed_row(row: ManifestRow, error: Exception, message: str) -> ManifestRow:
-    """``row`` as one that can't be audited; its identity is that of the message."""
-    digest = hashlib.sha256(message.encode("utf-8", "backslashreplace")).hexdigest()[:16]
+    """``row`` as one that can't be audited; its identity is that of the message.
+
+    In a listing neither its name nor the line says anything of the file.
+    """
+    listed = bool(row.track_id) and is_listing(row.manifest)
+    told = readable(str(error) if listed else message).encode()
+    place = "listed" if listed else f"line {row.line}"
     return replace(
         row,
         failure=StageFailure(MANIFEST_STAGE, type(error).__name__, message),
-        content_id=f"line {row.line} {digest}",
+        content_id=f"{place} {hashlib.sha256(told).hexdigest()[:16]}",
     )
 
 
 def line_key(row: ManifestRow) -> str:
     """What tells a line from all others: its ``track_id``, or its place if it has none."""
-    return place_key(row.manifest, row.line) if row.failure else row.track_id
+    return place_key(row.manifest, row.line, row.track_id) if row.failure else row.track_id
 
 
 class ParseManifestDoFn(beam.DoFn):

@@ -53,12 +53,18 @@ class EarlierResult(NamedTuple):
       run_id: of the run that wrote it; the latest counts.
       content_id: what it was about.
       alike: the model and the configuration were those of now.
+      failed: it is an error.
     """
 
     place: str
     run_id: str
     content_id: str
     alike: bool
+    failed: bool = False
+
+
+def _folder(address: str) -> str:
+    return address.replace("\\", "/").split("/")[-2]
 
 
 class ReadEarlierDoFn(beam.DoFn):
@@ -86,7 +92,7 @@ class ReadEarlierDoFn(beam.DoFn):
         Raises:
           ValueError: the file is damaged.
         """
-        columns = TRACK_COLUMNS if "/tracks/" in address else ERROR_COLUMNS
+        columns = TRACK_COLUMNS if _folder(address) == "tracks" else ERROR_COLUMNS
         with self._metrics.timed():
             table = read_table(address, columns)
         if set(table.column_names).issuperset(columns):  # else of a version without them
@@ -100,7 +106,8 @@ class ReadEarlierDoFn(beam.DoFn):
         # A duplicate is looked up among the rows of its track_id, where the first one stands too.
         if row.get("error_class") == DuplicateTrackError.__name__:
             key = row["track_id"]
-        return key, EarlierResult(place, row["run_id"], row["content_id"], alike)
+        failed = "error_class" in row
+        return key, EarlierResult(place, row["run_id"], row["content_id"], alike, failed)
 
 
 class ReadEarlier(beam.PTransform):
@@ -127,17 +134,24 @@ class CheckedRows(NamedTuple):
     Attributes:
       shard: key of their shard; empty where they are skipped.
       rows: to audit; of those that are skipped, how many.
+      errors: of those that are skipped, how many have an error for a result.
     """
 
     shard: str
     rows: Pack
+    errors: int = 0
 
 
 class SplitRows(NamedTuple):
-    """The two outputs of ``SkipUnchanged``: rows to audit by shard, and how many are skipped."""
+    """The two outputs of ``SkipUnchanged``.
+
+    Attributes:
+      rows: to audit, by shard.
+      skipped: numbers of rows that are skipped, by what they are called in the counts.
+    """
 
     rows: beam.PCollection[tuple[str, Pack]]
-    skipped: beam.PCollection[int]
+    skipped: beam.PCollection[tuple[str, int]]
 
 
 def identified(row: ManifestRow, access: S3Access, job: str) -> ManifestRow:
@@ -163,14 +177,15 @@ def latest_results(earlier: Iterable[tuple[str, EarlierResult]]) -> Latest:
     return newest
 
 
-def is_unchanged(row: ManifestRow, key: str, latest: Latest) -> bool:
-    """Whether the latest result of ``row`` is of the same content, model and configuration.
+def standing_result(row: ManifestRow, key: str, latest: Latest) -> EarlierResult | None:
+    """The latest result of ``row``, if it is of the same content, model and configuration.
 
     ``key`` is that of its line, whatever was found since.
     """
     of_line = row.failure is not None and row.failure.stage == MANIFEST_STAGE
-    known = latest.get((key, place_key(row.manifest, row.line) if of_line else ""))
-    return bool(known and row.content_id and known.alike and known.content_id == row.content_id)
+    known = latest.get((key, place_key(row.manifest, row.line, row.track_id) if of_line else ""))
+    same = known and row.content_id and known.alike and known.content_id == row.content_id
+    return known if same else None
 
 
 Place = tuple[str, int]
@@ -210,26 +225,27 @@ class SkipUnchangedDoFn(beam.DoFn):
         latest = latest_results(unpacked(found["earlier"]))
         first = first_places(unpacked(found["rows"]))
         turns = {place: turn for turn, place in enumerate(sorted(first.values()))}
-        skipped = 0
+        skipped = errors = 0
 
         def to_do() -> Iterator[tuple[str, ManifestRow]]:
-            nonlocal skipped
+            nonlocal skipped, errors
             for row in unpacked(found["rows"]):
                 key = line_key(row)
                 with self._metrics.timed():
                     checked = self._checked(row, first[key])
                 if checked.failure:
                     self._metrics.failures.inc()
-                if is_unchanged(checked, key, latest):
+                if known := standing_result(checked, key, latest):
                     skipped += 1
+                    errors += known.failed
                 else:
                     turn = turns.get(_place(row), row.line)
-                    yield shard_key(checked, bucket, turn, self._shards), checked
+                    yield shard_key(row, bucket, turn, self._shards), checked
 
         for shard, rows in packed(to_do()):
             yield CheckedRows(shard, rows)
         if skipped:
-            yield CheckedRows("", Pack(skipped, b""))
+            yield CheckedRows("", Pack(skipped, b""), errors)
 
     def _checked(self, row: ManifestRow, first: Place) -> ManifestRow:
         if row.failure:
@@ -242,6 +258,14 @@ class SkipUnchangedDoFn(beam.DoFn):
             f"{manifest} line {line}"
         )
         return failed_row(row, DuplicateTrackError(), message)
+
+
+def _of_shard(to_do: CheckedRows) -> tuple[str, Pack]:
+    return to_do.shard, to_do.rows
+
+
+def _numbers(skipped: CheckedRows) -> list[tuple[str, int]]:
+    return [("skipped", skipped.rows.size), ("skipped_errors", skipped.errors)]
 
 
 class SkipUnchanged(beam.PTransform):
@@ -273,6 +297,6 @@ class SkipUnchanged(beam.PTransform):
         rows = checked | "ToDo" >> beam.Filter(lambda one: bool(one.shard))
         skipped = checked | "Done" >> beam.Filter(lambda one: not one.shard)
         return SplitRows(
-            rows | "RowsToDo" >> beam.Map(tuple).with_output_types(tuple[str, Pack]),
-            skipped | "RowsDone" >> beam.Map(lambda one: one.rows.size).with_output_types(int),
+            rows | "RowsToDo" >> beam.Map(_of_shard).with_output_types(tuple[str, Pack]),
+            skipped | "RowsDone" >> beam.FlatMap(_numbers).with_output_types(tuple[str, int]),
         )

@@ -174,7 +174,7 @@ def readable(manifests: Manifests, catalogue: str) -> Iterator[tuple[str, ...]]:
         yield manifests.addresses
         return
     with TemporaryDirectory() as folder:
-        listing = str(Path(folder) / "listing.jsonl")
+        listing = str(Path(folder) / PurePosixPath(manifests.addresses[0]).name)
         write_listing(manifests.to_list, catalogue, listing)
         yield (listing,)
 

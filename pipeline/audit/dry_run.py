@@ -112,7 +112,7 @@ def dry_run(request: AuditRequest) -> DryRun:
     with readable(plan.manifests, request.catalogue) as addresses:
         for row, done in to_do(plan.options, addresses):
             rows += 1
-            unchanged += done
+            unchanged += done is not None
             if done:
                 continue
             if row.failure:

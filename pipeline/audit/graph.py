@@ -76,7 +76,7 @@ def build_audit(
     audit = AuditRows(options).with_resource_hints(**options.hints)
     commits = sharded | "AuditRows" >> audit
     _ = {
-        "rows_in": read | "RowsIn" >> beam.Map(lambda pair: pair[1].size).with_output_types(int),
+        "rows": read | "RowsIn" >> beam.Map(lambda pair: ("rows_in", pair[1].size)),
         "skipped": split.skipped,
         "commits": commits,
     } | "CountRows" >> CountRows(options.counts, options.checksums, finish)

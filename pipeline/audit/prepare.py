@@ -30,7 +30,7 @@ from artifactnet.pipeline.audit.local_runner import (
     shard_count,
 )
 from artifactnet.pipeline.audit.request import AuditRequest
-from artifactnet.pipeline.audit.rows_to_do import rows_to_do
+from artifactnet.pipeline.audit.rows_to_do import ToDo, rows_to_do
 from artifactnet.pipeline.options import detector_address
 from artifactnet.pipeline.output.damage import all_damage, damaged_files, without_damaged
 from artifactnet.pipeline.output.folder import OutputError, check_name, check_output
@@ -86,6 +86,7 @@ class Plan:
       template: where the job is only described, for a launcher to submit; or empty.
       unchanged: rows of the catalogue, where an earlier audit has done all of them; ``None`` where
         there is something to do, or nobody looked.
+      unchanged_errors: of these, how many are errors.
     """
 
     request: AuditRequest
@@ -98,6 +99,7 @@ class Plan:
     workers: int
     template: str
     unchanged: int | None = None
+    unchanged_errors: int = 0
 
     @property
     def run(self) -> RunFacts:
@@ -157,12 +159,11 @@ def prepare(request: AuditRequest) -> Plan:
         fused=on_dask(beam_options),
         partitions=set_partitions(beam_options) if on_dask(beam_options) else 1,
     )
-    unchanged = None
+    to_do = ToDo(0)
     if local:
         enough = workers * ROWS_PER_WORKER
         to_do = rows_to_do(options, manifests, request.catalogue, rows, enough)
-        unchanged = to_do.unchanged
-    if unchanged is None:  # else an earlier audit has loaded this very model
+    if to_do.unchanged is None:  # else an earlier audit has loaded this very model
         options = _with_threshold(options)
         on_gpu = local and _device_of(request) == "cuda"
         if local and not request.workers:
@@ -171,7 +172,17 @@ def prepare(request: AuditRequest) -> Plan:
                 options = replace(options, shards=shard_count(rows, workers))
     template = beam_options.view_as(GoogleCloudOptions).template_location or ""
     return Plan(
-        request, output, files, manifests, rows, options, beam_options, workers, template, unchanged
+        request,
+        output,
+        files,
+        manifests,
+        rows,
+        options,
+        beam_options,
+        workers,
+        template,
+        to_do.unchanged,
+        to_do.errors,
     )
 
 

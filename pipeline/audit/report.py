@@ -19,7 +19,6 @@ from rich.text import Text
 from artifactnet.pipeline.audit.profile import print_profile
 from artifactnet.pipeline.audit.request import AuditRequest
 from artifactnet.pipeline.audit.run import run_audit
-from artifactnet.pipeline.output.finish import error_share
 from artifactnet.pipeline.output.latest import read_state
 from artifactnet.pipeline.output.layout import table_files
 from artifactnet.pipeline.output.run_record import RunRecord
@@ -230,7 +229,7 @@ def audit_and_report(request: AuditRequest, as_json: bool, profile: bool = False
     else:
         _print_record(record, folder, profile)
     most = request.fail_on_errors
-    if most is not None and (share := error_share(folder, record.counts)) > most:
+    if most is not None and (share := record.counts.error_share) > most:
         print(
             f"error: {share:.1%} of the rows are errors, more than {most:.1%}; "
             f"see {folder}/errors/",

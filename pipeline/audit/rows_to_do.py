@@ -15,18 +15,21 @@ from artifactnet.pipeline.audit.catalogue import Manifests, readable
 from artifactnet.transforms.elements.records import ManifestRow
 from artifactnet.transforms.read_manifest import ParseManifestDoFn, line_key
 from artifactnet.transforms.skip_unchanged import (
+    EarlierResult,
     ReadEarlierDoFn,
     identified,
-    is_unchanged,
     latest_results,
+    standing_result,
 )
 
 MOST_ROWS = 20_000
 """Of a catalogue that is looked at: this takes about as long as starting the workers."""
 
 
-def to_do(options: AuditOptions, manifests: Sequence[str]) -> Iterator[tuple[ManifestRow, bool]]:
-    """Every row of ``manifests``, and whether an earlier audit has done it.
+def to_do(
+    options: AuditOptions, manifests: Sequence[str]
+) -> Iterator[tuple[ManifestRow, EarlierResult | None]]:
+    """Every row of ``manifests``, and the result of an earlier audit that still stands.
 
     Of rows with one ``track_id`` the pipeline keeps the first; here each is looked at by itself.
     """
@@ -38,7 +41,7 @@ def to_do(options: AuditOptions, manifests: Sequence[str]) -> Iterator[tuple[Man
         key = line_key(row)
         if key in known and not row.failure:
             row = identified(row, options.decode.access, options.output.run.run_id)
-        yield row, is_unchanged(row, key, latest)
+        yield row, standing_result(row, key, latest)
 
 
 class ToDo(NamedTuple):
@@ -47,10 +50,12 @@ class ToDo(NamedTuple):
     Attributes:
       rows: new or changed, or named twice; as many as were asked for where nobody looked.
       unchanged: all rows, where none is to be done; ``None`` elsewhere.
+      errors: of these, how many are errors.
     """
 
     rows: int
     unchanged: int | None = None
+    errors: int = 0
 
 
 def rows_to_do(
@@ -71,12 +76,13 @@ def rows_to_do(
     remote = any("://" in address for address in (*options.manifests, *options.earlier))
     if not options.earlier or rows > MOST_ROWS or remote:
         return ToDo(enough)
-    found, seen = 0, set[str]()
+    found, errors, seen = 0, 0, set[str]()
     with readable(manifests, catalogue) as addresses:
         for row, done in to_do(options, addresses):
             if found >= enough or "://" in row.uri:
                 return ToDo(enough)
             key = line_key(row)
             found += not done or key in seen  # of a row named twice only the pipeline can tell
+            errors += bool(done and done.failed)
             seen.add(key)
-    return ToDo(found, None if found else len(seen))
+    return ToDo(found) if found else ToDo(0, len(seen), errors)

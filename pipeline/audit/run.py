@@ -140,6 +140,8 @@ def _executed(plan: Plan) -> Executed:
         # Beam's message is the worker's whole traceback; its last line says what happened.
         lines = [line for line in str(error).splitlines() if line.strip()] or [repr(error)]
         said = EXCEPTION.sub("", lines[-1].strip())[:500]
+        if "Channel closed" in said:
+            said = "a worker process died, as one does that the system kills for want of memory"
         raise AuditFailedError(f"the job failed: {said} (--verbose shows all of it)") from error
     if result is not None and result.state != PipelineState.DONE:
         raise AuditFailedError(f"the job ended in state {result.state}")
@@ -176,7 +178,11 @@ def _run_pipeline(plan: Plan, start: RunStart) -> PipelineResult | None:
         fails=bool(plan.template),
     )
     if plan.unchanged is not None:
-        counts = {"rows_in": plan.unchanged, "skipped": plan.unchanged}
+        counts = {
+            "rows_in": plan.unchanged,
+            "skipped": plan.unchanged,
+            "skipped_errors": plan.unchanged_errors,
+        }
         end_run(counts, plan.options.counts, plan.options.checksums, finish)
         return None
     from artifactnet.pipeline.audit.graph import build_audit  # and torch, which takes seconds

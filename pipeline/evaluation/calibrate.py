@@ -107,7 +107,7 @@ def _scores(path: str, own_id: str, most: int | None = None) -> Scores:
     label = np.array([known_label(row["label"]) for row in rows], object)
     score = np.array([row["p_ai"] for row in rows], np.float64)
     # What is uncertain whatever its score is (a voice alone, a narrow band) is never called ai.
-    spared = np.array([bool(row.get("reason")) for row in rows])
+    spared = np.array([bool(row.get("reason")) for row in rows], bool)
     score[spared & (label == "real")] = 0.0
     if not (label == "real").any():
         raise ValueError(f"{path}: no track has the label 'real'; real tracks set the threshold")

@@ -112,7 +112,7 @@ def _chosen(request: ReportRequest, tracks: pa.Table) -> list[dict[str, Any]]:
     if not (request.flagged or request.top):
         return []
     most = 0 if request.flagged else request.top
-    return chosen_of(tracks, Choice((AI, PARTIAL), limit=most))[0]
+    return chosen_of(tracks, Choice((AI, PARTIAL), limit=most)).rows
 
 
 def make_report(request: ReportRequest) -> Report:
@@ -125,6 +125,8 @@ def make_report(request: ReportRequest) -> Report:
     FileSystems.set_options(PipelineOptions(list(request.beam_options)))
     audit = absolute(request.audit)
     index = request.output / "index.html"
+    if absolute(str(request.output)) == audit.rstrip("/"):
+        raise ValueError(f"{request.output} holds the audit; -o names another folder for the pages")
     if index.exists() and not request.overwrite:
         raise ValueError(f"{index} is there; --overwrite replaces it, -o names another folder")
     access = s3_access(PipelineOptions(list(request.beam_options)))

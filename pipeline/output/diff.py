@@ -139,6 +139,6 @@ def print_difference(run_a: str, run_b: str, as_json: bool) -> None:
     ]
     console.print(
         f"{found.tracks} tracks in both{''.join(f', {other}' for other in others)}; "
-        f"{len(found.changes)} with another verdict, "
+        f"{len(found.changes)} with another verdict, new or gone, "
         f"largest change of a score {found.largest_shift:.3f}"
     )

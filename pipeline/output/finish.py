@@ -30,7 +30,7 @@ from artifactnet.pipeline.output.run_record import (
     write_run_record,
 )
 from artifactnet.transforms.manifests.columns import ManifestLayout
-from artifactnet.transforms.storage.files import read_json, remove_file, table_rows, write_json
+from artifactnet.transforms.storage.files import read_json, remove_file, write_json
 
 SUCCESS = "_SUCCESS"
 """In an output while the run that was started last is complete; holds its id and counts."""
@@ -139,7 +139,7 @@ class FinishRun:
         remove_file(start_address(self.output, start.run_id))
         release_lease(self.output, start.run_id)
         if self.most_errors is not None:
-            share = error_share(self.output, counts)
+            share = counts.error_share
             if share > self.most_errors:
                 if self.fails:
                     raise TooManyErrorsError(
@@ -148,21 +148,6 @@ class FinishRun:
                 return record
         write_json(FileSystems.join(self.output, SUCCESS), _success(record))
         return record
-
-
-def error_share(output: str, counts: RunCounts) -> float:
-    """Share of a catalogue's rows that are errors.
-
-    Where a run skipped what was done before, errors of before count too: else a second try of an
-    audit that had too many would find none.
-    """
-    if not counts.skipped:
-        return counts.errors / max(1, counts.rows_in)
-    files = check_output(output)
-    errors, tracks = (
-        sum(table_rows(path) for path in files.tables[name]) for name in ("errors", "tracks")
-    )
-    return errors / max(1, errors + tracks)
 
 
 def _success(record: RunRecord) -> dict[str, Any]:

@@ -16,7 +16,6 @@ from apache_beam.io.filesystems import FileSystems
 
 from artifactnet.pipeline.output.layout import (
     RECORD,
-    RUN_ID,
     RUNS,
     OutputFiles,
     output_files,
@@ -24,7 +23,7 @@ from artifactnet.pipeline.output.layout import (
     record_address,
 )
 from artifactnet.transforms.elements.output_schema import ERROR_SCHEMA, SEGMENT_SCHEMA, track_schema
-from artifactnet.transforms.elements.row_key import table_keys
+from artifactnet.transforms.elements.row_key import RUN_ID, table_keys
 from artifactnet.transforms.manifests.columns import ManifestLayout
 from artifactnet.transforms.storage.files import absolute, concat_tables, read_table
 

@@ -15,10 +15,10 @@ from datetime import UTC, datetime, timedelta
 from apache_beam.io.filesystems import FileSystems
 
 from artifactnet.models.whole_file import PARTIAL
+from artifactnet.transforms.elements.row_key import LISTING, RUN_ID
 from artifactnet.transforms.storage.files import read_json
 from artifactnet.transforms.write_shards import TABLES
 
-RUN_ID = r"\d{8}T\d{6}-[0-9a-f]{6}"
 PART = r"[0-9a-f]{12}|c\d{5}"
 """A shard, or a file into which ``compact`` merged some."""
 
@@ -28,7 +28,6 @@ TABLE_FILE = re.compile(
 LEFT_BEHIND = re.compile(
     rf"{TABLE_FILE.pattern}(\.new)?(\.[0-9a-f]{{32}}{re.escape(PARTIAL)}|\.new)"
 )
-LISTING = re.compile(rf"manifest-{RUN_ID}\.jsonl")
 RECORD = "run.json"
 RUNS = "runs"
 SWAP = ".compact.json"

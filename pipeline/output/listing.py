@@ -10,7 +10,7 @@ import sys
 from collections.abc import Sequence
 from dataclasses import dataclass
 from enum import StrEnum
-from typing import Any, TextIO
+from typing import Any, NamedTuple, TextIO
 
 import duckdb
 import pyarrow as pa
@@ -51,8 +51,22 @@ class Choice:
     limit: int = 0
 
 
-def chosen_rows(output: str, choice: Choice) -> tuple[list[dict[str, Any]], int]:
-    """The chosen rows of ``tracks/``, and how many there are without the limit.
+class Chosen(NamedTuple):
+    """Rows of ``tracks/``.
+
+    Attributes:
+      rows: chosen.
+      total: how many there are without the limit.
+      columns: of the table.
+    """
+
+    rows: list[dict[str, Any]]
+    total: int
+    columns: list[str]
+
+
+def chosen_rows(output: str, choice: Choice) -> Chosen:
+    """The chosen rows of the audit in ``output``.
 
     Raises:
       ValueError: no audit is there, no such column, or ``where`` is no condition.
@@ -60,8 +74,8 @@ def chosen_rows(output: str, choice: Choice) -> tuple[list[dict[str, Any]], int]
     return chosen_of(read_audit(output).tracks, choice)
 
 
-def chosen_of(tracks: pa.Table, choice: Choice) -> tuple[list[dict[str, Any]], int]:
-    """The chosen rows of the table ``tracks``, and how many there are without the limit.
+def chosen_of(tracks: pa.Table, choice: Choice) -> Chosen:
+    """The chosen rows of the table ``tracks``.
 
     Raises:
       ValueError: no such column, or ``where`` is no condition.
@@ -88,7 +102,7 @@ def chosen_of(tracks: pa.Table, choice: Choice) -> tuple[list[dict[str, Any]], i
         found = [dict(zip(relation.columns, row, strict=True)) for row in relation.fetchall()]
     except duckdb.Error as error:
         raise ValueError(f"--where {choice.where}: {str(error).splitlines()[0]}") from error
-    return found[: choice.limit or None], len(found)
+    return Chosen(found[: choice.limit or None], len(found), names)
 
 
 def _as_table(rows: Sequence[dict[str, Any]], total: int) -> None:
@@ -109,8 +123,9 @@ def _as_table(rows: Sequence[dict[str, Any]], total: int) -> None:
         console.print(f"... {len(rows)} of {total} tracks shown; --limit 0 shows all")
 
 
-def write_rows(rows: Sequence[dict[str, Any]], form: Form, out: TextIO) -> None:
+def write_rows(chosen: Chosen, form: Form, out: TextIO) -> None:
     """Write rows as CSV (lists as JSON), JSON lines, or a playlist of their addresses."""
+    rows = chosen.rows
     if form is Form.JSON:
         for row in rows:
             out.write(json.dumps(row, default=str) + "\n")
@@ -122,10 +137,8 @@ def write_rows(rows: Sequence[dict[str, Any]], form: Form, out: TextIO) -> None:
             out.write(f"#EXTINF:{round(row['duration'])},{' '.join(title.split())}\n")
             out.write(" ".join(row["uri"].splitlines()) + "\n")
         return
-    if not rows:
-        return
     writer = csv.writer(out, lineterminator="\n")
-    writer.writerow(rows[0])
+    writer.writerow(chosen.columns)
     for row in rows:
         writer.writerow(
             [json.dumps(v, default=str) if isinstance(v, list) else v for v in row.values()]
@@ -138,8 +151,8 @@ def list_tracks(output: str, choice: Choice, form: Form) -> None:
     Raises:
       ValueError: see ``chosen_rows``.
     """
-    rows, total = chosen_rows(output, choice)
+    chosen = chosen_rows(output, choice)
     if form is Form.TABLE:
-        _as_table(rows, total)
+        _as_table(chosen.rows, chosen.total)
     else:
-        write_rows(rows, form, sys.stdout)
+        write_rows(chosen, form, sys.stdout)

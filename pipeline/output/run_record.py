@@ -43,6 +43,7 @@ class RunCounts:
       segments: rows of ``segments/``.
       shards: that were committed.
       repeated_shards: of these, audited again because a worker was lost after writing them.
+      skipped_errors: of the skipped lines, those whose result is an error.
     """
 
     rows_in: int
@@ -52,6 +53,15 @@ class RunCounts:
     segments: int
     shards: int = 0
     repeated_shards: int = 0
+    skipped_errors: int = 0
+
+    @property
+    def error_share(self) -> float:
+        """Share of the catalogue's rows that are errors, now or as before.
+
+        Errors of before count too: else a second try of an audit that had too many finds none.
+        """
+        return (self.errors + self.skipped_errors) / max(1, self.rows_in)
 
     @property
     def add_up(self) -> bool:
@@ -164,6 +174,7 @@ def count_rows(output: str, run_id: str) -> RunCounts:
         segments=rows["segments"],
         shards=counted.get("shards", 0),
         repeated_shards=counted.get("repeated", 0),
+        skipped_errors=counted.get("skipped_errors", 0),
     )
 
 

@@ -50,4 +50,4 @@ def test_rows_are_dealt_out_evenly_and_buckets_keep_apart() -> None:
 
 
 def test_few_shards_are_one_bucket_and_none_is_left_out() -> None:
-    assert [bucket_count(shards) for shards in (1, 8, 9, 65_536)] == [1, 1, 2, 8192]
+    assert [bucket_count(shards) for shards in (1, 8, 9, 65_536)] == [1, 1, 2, 1024]

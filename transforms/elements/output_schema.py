@@ -16,6 +16,7 @@ from artifactnet.models.config import FORENSIC_CHANNELS
 from artifactnet.models.statistics.forensic_statistics import GROUPS
 from artifactnet.transforms.audio.sound_facts import SoundFacts
 from artifactnet.transforms.elements.records import AuditedTrack, ErrorRow
+from artifactnet.transforms.elements.row_key import readable
 from artifactnet.transforms.manifests.columns import ManifestLayout
 
 TRACK_FIELDS = (
@@ -210,22 +211,17 @@ def segment_records(audited: AuditedTrack, run: RunFacts) -> Iterator[dict[str, 
         }
 
 
-def _readable(text: str) -> str:
-    """``text`` with what is no Unicode, out of a broken manifest, as escapes."""
-    return text.encode("utf-8", "backslashreplace").decode()
-
-
 def error_record(error: ErrorRow, run: RunFacts) -> dict[str, Any]:
     """The row of ``errors/``."""
     row = error.row
     return {
-        "track_id": _readable(row.track_id) or None,
-        "uri": _readable(row.uri) or None,
-        "manifest": _readable(row.manifest),
+        "track_id": readable(row.track_id) or None,
+        "uri": readable(row.uri) or None,
+        "manifest": readable(row.manifest),
         "line": row.line,
         "run_id": run.run_id,
         "model_id": run.model_id,
         "config_id": run.config_id,
-        "content_id": _readable(row.content_id),
-        **{name: _readable(text) for name, text in asdict(error.failure).items()},
+        "content_id": readable(row.content_id),
+        **{name: readable(text) for name, text in asdict(error.failure).items()},
     }

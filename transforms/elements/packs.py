@@ -2,7 +2,7 @@
 
 Enters: small elements, each with a key. Leaves: packs of elements of one key, compressed; and the
 elements again. A runner that keeps a shuffle in memory holds each row of a catalogue as a Python
-object, 2.6 kB in all; in a pack it takes some tens of bytes.
+object, 2.6 kB in all; in a pack it takes 25 to 250 bytes, by what its columns hold.
 """
 
 import pickle

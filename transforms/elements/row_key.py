@@ -2,10 +2,12 @@
 
 Enters: a line, or a row that an earlier run wrote about it. Leaves: its key, and the bucket in
 which all rows of that key meet. A track is known by its ``track_id``; a line that made no track is
-known by its place, since it has no usable id.
+known by its place, since it has no usable id. A listing of files is made anew by each run, so its
+lines are known by the names of the files.
 """
 
 import hashlib
+import re
 
 import pyarrow as pa
 
@@ -13,8 +15,25 @@ MANIFEST_STAGE = "manifest"
 """The stage of an error row whose line made no track."""
 
 
-def place_key(manifest: str, line: int) -> str:
+RUN_ID = r"\d{8}T\d{6}-[0-9a-f]{6}"
+LISTING = re.compile(rf"manifest-{RUN_ID}\.jsonl")
+"""Name of the manifest that a run makes of a folder."""
+
+
+def readable(text: str) -> str:
+    """``text`` with what is no Unicode as escapes."""
+    return text.encode("utf-8", "backslashreplace").decode("utf-8")
+
+
+def is_listing(manifest: str) -> bool:
+    """Whether a run made the manifest of a folder."""
+    return bool(LISTING.fullmatch(re.split(r"[/\\]", manifest)[-1]))
+
+
+def place_key(manifest: str, line: int, track_id: str) -> str:
     """Key of a line that made no track."""
+    if track_id and is_listing(manifest):
+        return f"listing\n{readable(track_id)}"
     return f"{manifest}\n{line}"
 
 
@@ -24,11 +43,11 @@ def bucket_of(key: str, buckets: int) -> int:
     return int.from_bytes(digest[:8]) % buckets
 
 
-def row_key(track_id: str, stage: str | None, manifest: str | None, line: int | None) -> str:
+def row_key(track_id: str | None, stage: str | None, manifest: str | None, line: int | None) -> str:
     """Key of a row of ``tracks/`` (``stage`` is ``None``) or of ``errors/``."""
     if stage != MANIFEST_STAGE:
-        return track_id
-    return place_key(manifest or "", line or 0)
+        return track_id or ""
+    return place_key(manifest or "", line or 0, track_id or "")
 
 
 def table_keys(table: pa.Table, name: str) -> list[str]:

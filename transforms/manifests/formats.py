@@ -18,7 +18,6 @@ from pathlib import PurePosixPath
 from typing import Any, BinaryIO, Literal, cast
 
 import pyarrow as pa
-from apache_beam.io.filesystems import FileSystems
 
 from artifactnet.transforms.elements.errors import ManifestRowError
 from artifactnet.transforms.elements.records import RawRow
@@ -87,13 +86,14 @@ def _text_file(raw: "_Raw", address: str) -> BinaryIO:
 
 def about_rows(address: str) -> int:
     """About how many rows a text manifest has, by its size and its first ``COUNTED`` bytes."""
-    (found,) = FileSystems.match([address])
     with open_raw(address) as source:
+        size = source.seek(0, io.SEEK_END) or source.tell()  # Beam's files return nothing
+        source.seek(0)
         raw = _Raw(source)
         file = _text_file(raw, address)
         pieces = (file.read(PIECE) for _ in range(COUNTED // PIECE))
         lines = sum(piece.count(b"\n") for piece in pieces)
-    return round(found.metadata_list[0].size_in_bytes * lines / max(1, raw.taken))
+    return round(size * lines / max(1, raw.taken))
 
 
 def _lines(file: BinaryIO) -> Iterator[bytes | None]:

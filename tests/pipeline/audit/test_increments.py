@@ -56,6 +56,7 @@ def asked(tmp_path: Path, free_weights: Path) -> AuditRequest:
 
 
 def test_only_what_changed_is_audited_again(asked: AuditRequest, tmp_path: Path) -> None:
+    asked = replace(asked, output=str(tmp_path / "tracks" / "out"))
     first = run_audit(asked)
     assert (first.counts.rows_in, first.counts.tracks, first.counts.errors) == (15, 12, 3)
     second = run_audit(asked)
@@ -66,7 +67,7 @@ def test_only_what_changed_is_audited_again(asked: AuditRequest, tmp_path: Path)
     soundfile.write(path, audio * 0.5, rate)
     third = run_audit(asked)
     assert (third.counts.skipped, third.counts.tracks) == (14, 1)
-    tracks = table(tmp_path / "out", "tracks")
+    tracks = table(Path(asked.output), "tracks")
     assert Counter(tracks.track_id)["t3"] == 2
     assert set(tracks[tracks.run_id == third.run_id].track_id) == {"t3"}
     assert run_audit(asked).counts.skipped == 15
@@ -204,3 +205,20 @@ def test_killed_audit_is_gone_on_with(asked: AuditRequest, tmp_path: Path, worke
     segments = table(out, "segments")
     assert not segments.duplicated(["track_id", "codec", "start"]).any()
     assert set(segments.track_id) == {f"t{n}" for n in range(12)}
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="file names are Unicode there")
+def test_a_file_whose_name_is_no_unicode_is_reported_once(
+    wav, tmp_path: Path, free_weights: Path
+) -> None:
+    wav("music/a.wav", 4.2)
+    Path(os.fsdecode(os.fsencode(tmp_path / "music") + b"/bad\xff.wav")).write_bytes(b"x" * 100)
+    request = AuditRequest(
+        str(tmp_path / "music"), str(tmp_path / "out"), weights=free_weights, workers=1, quiet=True
+    )
+    assert run_audit(request).counts.errors == 1
+    wav("music/0.wav", 4.2)  # it comes first, so all lines move
+    later = run_audit(request).counts
+    assert (later.tracks, later.errors, later.skipped, later.skipped_errors) == (1, 0, 2, 1)
+    assert run_audit(request).counts.skipped == 3
+    assert len(read_audit(request.output).errors) == 1

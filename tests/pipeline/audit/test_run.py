@@ -57,7 +57,7 @@ def test_counts_agree_with_the_tables(audited) -> None:
     written = json.loads((output / "run.json").read_text())
     assert written["counts"] == {
         "rows_in": 8, "tracks": 7, "errors": 1, "skipped": 0, "segments": 2 * 13,
-        "shards": 2, "repeated_shards": 0,
+        "shards": 2, "repeated_shards": 0, "skipped_errors": 0,
     }  # fmt: skip
     for name in ("tracks", "segments", "errors"):
         assert len(table(output, name)) == written["counts"][name]

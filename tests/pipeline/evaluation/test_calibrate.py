@@ -158,6 +158,10 @@ def test_command_refuses_without_writing(tmp_path: Path) -> None:
     pq.write_table(pa.table({"label": ["ai"], "p_ai": [0.1]}), tmp_path / "s.parquet")
     with pytest.raises(ValueError, match="no track has the label 'real'"):
         run_calibrate(request(tmp_path))
+    nothing = pa.table({"label": pa.array([], pa.string()), "p_ai": pa.array([], pa.float64())})
+    pq.write_table(nothing, tmp_path / "s.parquet")
+    with pytest.raises(ValueError, match="no track has the label 'real'"):
+        run_calibrate(request(tmp_path))
     with pytest.raises(ValueError, match="no Parquet with 'label' and 'p_ai'"):
         run_calibrate(request(tmp_path, scores=str(tmp_path / "none")))
     with pytest.raises(ValueError, match="name a manifest to audit or --scores"):

@@ -124,6 +124,8 @@ def test_errors_say_what_to_do(audited: Path, report: Path) -> None:
         make_report(ReportRequest(out, report))
     with pytest.raises(ValueError, match="--track nobody: the audit has no such track"):
         make_report(ReportRequest(out, audited / "other", track=["nobody"]))
+    with pytest.raises(ValueError, match="holds the audit; -o names another folder"):
+        make_report(ReportRequest(out, Path(out)))
 
 
 def test_a_score_of_other_weights_gets_no_reasons_of_these(

@@ -133,7 +133,7 @@ def test_difference_between_models(
     assert found.largest_shift == 0.0
     print_difference(asked.output, other.output, as_json=False)
     printed = capsys.readouterr().out
-    assert "10 tracks in both, 10 by another model; 9 with another verdict" in printed
+    assert "10 tracks in both, 10 by another model; 9 with another verdict, new or gone" in printed
     print_difference(asked.output, other.output, as_json=True)
     assert len(json.loads(capsys.readouterr().out)["changes"]) == 9
 

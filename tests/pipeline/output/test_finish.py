@@ -1,4 +1,5 @@
 import json
+import shutil
 from dataclasses import replace
 from pathlib import Path
 
@@ -15,7 +16,6 @@ from artifactnet.pipeline.output.finish import (
     RunStart,
     TooManyErrorsError,
     announce,
-    error_share,
 )
 from artifactnet.pipeline.output.folder import OutputError
 from artifactnet.pipeline.output.lease import take_lease
@@ -127,10 +127,19 @@ def test_a_second_try_does_not_hide_the_errors(request_of_four: AuditRequest) ->
     strict = replace(request_of_four, fail_on_errors=0.1)
     for _ in range(2):
         record = run_audit(strict)
-        assert error_share(strict.output, record.counts) == 0.25
+        assert record.counts.error_share == 0.25
         assert not Path(strict.output, SUCCESS).exists()
     run_audit(request_of_four)
     assert Path(request_of_four.output, SUCCESS).exists()
+
+
+def test_errors_that_were_repaired_count_no_more(request_of_four: AuditRequest) -> None:
+    strict = replace(request_of_four, fail_on_errors=0.1)
+    run_audit(strict)
+    music = Path(strict.catalogue)
+    shutil.copy(music / "a.wav", music / "broken.mp3")
+    assert run_audit(strict).counts.error_share == 0.0
+    assert Path(strict.output, SUCCESS).exists()
 
 
 def test_finish_removes_what_an_overwriting_run_replaced(request_of_four: AuditRequest) -> None:

@@ -33,7 +33,7 @@ def output(tmp_path_factory: pytest.TempPathFactory, free_weights: Path) -> str:
 
 
 def test_sorted_by_score_and_limited(output: str) -> None:
-    rows, total = chosen_rows(output, Choice(limit=3))
+    rows, total, _ = chosen_rows(output, Choice(limit=3))
     assert total == 8
     scores = [row["p_ai"] for row in rows]
     assert scores == sorted(scores, reverse=True)
@@ -68,19 +68,23 @@ def test_bad_choices_are_one_line(output: str, choice: Choice, said: str) -> Non
 
 
 def test_forms(output: str, capsys: pytest.CaptureFixture) -> None:
-    rows, _ = chosen_rows(output, Choice())
+    chosen = chosen_rows(output, Choice())
+    rows = chosen.rows
     out = io.StringIO()
-    write_rows(rows, Form.JSON, out)
+    write_rows(chosen, Form.JSON, out)
     assert [json.loads(line)["track_id"] for line in out.getvalue().splitlines()] == [
         row["track_id"] for row in rows
     ]
     out = io.StringIO()
-    write_rows(rows, Form.CSV, out)
+    write_rows(chosen, Form.CSV, out)
     read = list(csv.DictReader(io.StringIO(out.getvalue())))
     assert [row["track_id"] for row in read] == [row["track_id"] for row in rows]
     assert json.loads(read[0]["codec_scores"])[0]["codec"] == "wav"
     out = io.StringIO()
-    write_rows(rows, Form.M3U, out)
+    write_rows(chosen_rows(output, Choice(where="p_ai > 1")), Form.CSV, out)
+    assert out.getvalue().startswith("track_id,uri,verdict,")  # which pandas reads as no rows
+    out = io.StringIO()
+    write_rows(chosen, Form.M3U, out)
     lines = out.getvalue().splitlines()
     assert lines[0] == "#EXTM3U"
     assert [line for line in lines if not line.startswith("#")] == [row["uri"] for row in rows]

@@ -6,7 +6,7 @@ from artifactnet.transforms.elements.row_key import place_key, row_key, table_ke
 def test_a_track_is_known_by_its_id_and_a_bad_line_by_its_place() -> None:
     assert row_key("t", None, None, None) == "t"
     assert row_key("t", "decode", "m.jsonl", 3) == "t"
-    assert row_key("t", "manifest", "m.jsonl", 3) == place_key("m.jsonl", 3) == "m.jsonl\n3"
+    assert row_key("t", "manifest", "m.jsonl", 3) == place_key("m.jsonl", 3, "t") == "m.jsonl\n3"
 
 
 def test_keys_of_tables() -> None:
@@ -23,3 +23,13 @@ def test_keys_of_tables() -> None:
         }
     )
     assert table_keys(errors, "errors") == ["a", "m\n2"]
+
+
+def test_a_file_of_a_folder_is_known_by_its_name_in_every_run() -> None:
+    keys = {
+        place_key(f"out/manifest-20261126T0512{n}-487a01.jsonl", n, "bad\udcff.wav")
+        for n in (37, 38)
+    }
+    assert keys == {"listing\nbad\\udcff.wav"}
+    assert row_key("bad\\udcff.wav", "manifest", "manifest-20261126T051239-487a01.jsonl", 4) in keys
+    assert place_key("out/manifest-20261126T051237-487a01.jsonl", 4, "").endswith("\n4")

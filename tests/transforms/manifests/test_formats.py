@@ -135,7 +135,7 @@ def test_not_parquet(tmp_path: Path) -> None:
         rows_of(tmp_path / "m.parquet", b"PAR1 it is not")
 
 
-@pytest.mark.parametrize("name", ["m.jsonl", "m.jsonl.gz", "m.csv", "utf16.csv"])
+@pytest.mark.parametrize("name", ["m [1].jsonl", "m.jsonl.gz", "m.csv", "utf16.csv"])
 def test_the_number_of_rows_is_estimated_from_the_beginning(tmp_path: Path, name: str) -> None:
     rng = np.random.default_rng(0)
     texts = [
