@@ -25,7 +25,6 @@ from artifactnet.pipeline.audit.catalogue import Manifests, find_files, find_man
 from artifactnet.pipeline.audit.dask_engine import DASK_RUNNER, on_dask, set_partitions
 from artifactnet.pipeline.audit.local_runner import (
     LOCAL_RUNNERS,
-    ROWS_PER_WORKER,
     default_workers,
     shard_count,
 )
@@ -79,7 +78,7 @@ class Plan:
       output: address of the output.
       files: what lies there already.
       manifests: of the catalogue, and audio files that are to be listed into one.
-      rows: of the catalogue, or of the sample, about.
+      rows: that are to be audited, about.
       options: of the pipeline.
       beam_options: for the runner.
       workers: processes of a local run; 0 for a job on another engine.
@@ -139,7 +138,6 @@ def prepare(request: AuditRequest) -> Plan:
     seen = _inspect(manifests)
     sample = RowSample(request.sample, request.seed)
     rows = math.ceil(seen.rows * sample.share)
-    workers = request.workers or default_workers(rows, on_gpu=False) if local else 0
     decode = DecodeOptions(request.segments, access=access)
     run = _run_facts(request, run_id, detector, decode)
     options = AuditOptions(
@@ -150,7 +148,6 @@ def prepare(request: AuditRequest) -> Plan:
         roots=AllowedRoots(tuple(absolute(root) for root in request.allow_root)),
         sample=sample,
         earlier=() if request.overwrite else files.tables["tracks"] + files.tables["errors"],
-        shards=shard_count(rows, workers or REMOTE_WORKERS),
         detector=detector,
         decode=decode,
         codecs=ReencodeOptions(request.codecs, request.codec_backend),
@@ -159,24 +156,22 @@ def prepare(request: AuditRequest) -> Plan:
         fused=on_dask(beam_options),
         partitions=set_partitions(beam_options) if on_dask(beam_options) else 1,
     )
-    to_do = ToDo(0)
+    to_do, workers = ToDo(rows), 0
     if local:
-        enough = workers * ROWS_PER_WORKER
-        to_do = rows_to_do(options, manifests, request.catalogue, rows, enough)
+        to_do = rows_to_do(options, manifests, request.catalogue, rows)
+        workers = request.workers or default_workers(to_do.rows, on_gpu=False)
     if to_do.unchanged is None:  # else an earlier audit has loaded this very model
         options = _with_threshold(options)
-        on_gpu = local and _device_of(request) == "cuda"
-        if local and not request.workers:
-            workers = default_workers(to_do.rows, on_gpu)
-            if on_gpu:
-                options = replace(options, shards=shard_count(rows, workers))
+        if local and not request.workers and _device_of(request) == "cuda":
+            workers = default_workers(to_do.rows, on_gpu=True)
+        options = replace(options, shards=shard_count(to_do.rows, workers or REMOTE_WORKERS))
     template = beam_options.view_as(GoogleCloudOptions).template_location or ""
     return Plan(
         request,
         output,
         files,
         manifests,
-        rows,
+        to_do.rows,
         options,
         beam_options,
         workers,

@@ -2,8 +2,8 @@
 
 Enters: the options of an audit. Leaves: rows, and whether an earlier audit has done them; or how
 many it hasn't. Starting processes costs more than looking at a few thousand files. Where there is
-something to do the pipeline looks at them again, and what it finds counts; where there is nothing,
-no pipeline is started.
+something to do the pipeline looks at them again, and what it finds counts; their number says how
+many shards and processes they are worth. Where there is nothing, no pipeline is started.
 """
 
 from collections.abc import Iterator, Sequence
@@ -48,7 +48,7 @@ class ToDo(NamedTuple):
     """What a look at the catalogue found.
 
     Attributes:
-      rows: new or changed, or named twice; as many as were asked for where nobody looked.
+      rows: new or changed, or named twice; all of the catalogue, about, where nobody looked.
       unchanged: all rows, where none is to be done; ``None`` elsewhere.
       errors: of these, how many are errors.
     """
@@ -58,29 +58,25 @@ class ToDo(NamedTuple):
     errors: int = 0
 
 
-def rows_to_do(
-    options: AuditOptions, manifests: Manifests, catalogue: str, rows: int, enough: int
-) -> ToDo:
-    """Rows that are new or changed, of which ``enough`` are counted at most.
+def rows_to_do(options: AuditOptions, manifests: Manifests, catalogue: str, rows: int) -> ToDo:
+    """Rows that are new or changed.
+
+    Nobody looks where that would take long: at a large catalogue, or one in a bucket.
 
     Args:
       options: of the audit.
       manifests: of its catalogue.
       catalogue: as it was asked for.
       rows: of the catalogue, about.
-      enough: more make no difference.
-
-    Returns:
-      ``enough`` too where looking would take long: a large catalogue, or one in a bucket.
     """
     remote = any("://" in address for address in (*options.manifests, *options.earlier))
     if not options.earlier or rows > MOST_ROWS or remote:
-        return ToDo(enough)
+        return ToDo(rows)
     found, errors, seen = 0, 0, set[str]()
     with readable(manifests, catalogue) as addresses:
         for row, done in to_do(options, addresses):
-            if found >= enough or "://" in row.uri:
-                return ToDo(enough)
+            if "://" in row.uri:
+                return ToDo(rows)
             key = line_key(row)
             found += not done or key in seen  # of a row named twice only the pipeline can tell
             errors += bool(done and done.failed)
