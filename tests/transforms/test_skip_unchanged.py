@@ -118,12 +118,16 @@ def test_only_the_latest_result_counts(tmp_path: Path) -> None:
     assert checked([row(path)], rolled_back)[1] == 0
 
 
-def test_rows_of_a_bucket_keep_apart(tmp_path: Path) -> None:
-    rows = []
-    for number in range(30):
-        path = tmp_path / f"{number}.wav"
+def rows_of_files(folder: Path, count: int, ids: int) -> list[ManifestRow]:
+    """A row a file; of ``ids`` track_ids, in turns."""
+    paths = [folder / f"{number}.wav" for number in range(count)]
+    for number, path in enumerate(paths):
         path.write_bytes(bytes(number))
-        rows.append(row(path, number, f"t{number % 10}"))
+    return [row(path, number, f"t{number % ids}") for number, path in enumerate(paths)]
+
+
+def test_rows_of_a_bucket_keep_apart(tmp_path: Path) -> None:
+    rows = rows_of_files(tmp_path, 30, ids=10)
     done = [
         (f"t{number}", result(identified(rows[number], S3Access(), "run").content_id))
         for number in (3, 4)
@@ -136,11 +140,7 @@ def test_rows_of_a_bucket_keep_apart(tmp_path: Path) -> None:
 
 
 def test_the_shard_of_a_row_hangs_on_no_finding(tmp_path: Path) -> None:
-    rows = []
-    for number in range(40):
-        path = tmp_path / f"{number}.wav"
-        path.write_bytes(bytes(number))
-        rows.append(row(path, number, f"t{number}"))
+    rows = rows_of_files(tmp_path, 40, ids=40)
 
     def shards(earlier: list) -> dict[int, str]:
         found = looked_at(rows, earlier, shards=4)
