@@ -8,7 +8,6 @@ that shards, and with them the loads of a few workers, are of one size. A row ho
 its audio, never the audio.
 """
 
-import hashlib
 import math
 from collections.abc import Iterable, Iterator
 from dataclasses import replace
@@ -17,6 +16,7 @@ import apache_beam as beam
 
 from artifactnet.transforms.elements.packs import Pack, unpacked
 from artifactnet.transforms.elements.records import ManifestRow, Shard
+from artifactnet.transforms.elements.row_key import digest_of
 
 ROWS_PER_SHARD = 64
 """At most, in the mean: some seconds of work for a GPU, a minute for a core."""
@@ -53,8 +53,7 @@ def in_shard(group: tuple[str, Iterable[Pack]]) -> Iterator[ManifestRow]:
     """The rows of a shard as they stand in the manifest."""
     key, packs = group
     rows: list[ManifestRow] = sorted(unpacked(packs), key=lambda row: (row.manifest, row.line))
-    name = hashlib.sha256(key.encode("utf-8", "backslashreplace")).hexdigest()[:12]
-    shard = Shard(name, len(rows))
+    shard = Shard(digest_of(key).hex()[:12], len(rows))
     for row in rows:
         yield replace(row, shard=shard)
 

@@ -5,7 +5,6 @@ the bucket of its key. A line that is malformed is a row too, with the reason in
 becomes an error row in the end. Lines go in; no line is lost.
 """
 
-import hashlib
 from collections.abc import Iterable, Iterator
 from dataclasses import replace
 
@@ -17,9 +16,9 @@ from artifactnet.transforms.elements.records import ManifestRow, RawRow, StageFa
 from artifactnet.transforms.elements.row_key import (
     MANIFEST_STAGE,
     bucket_of,
+    digest_of,
     is_listing,
     place_key,
-    readable,
 )
 from artifactnet.transforms.elements.stage import StageMetrics
 from artifactnet.transforms.manifests.columns import ManifestLayout, manifest_row
@@ -36,12 +35,12 @@ def failed_row(row: ManifestRow, error: Exception, message: str) -> ManifestRow:
     In a listing neither its name nor the line says anything of the file.
     """
     listed = bool(row.track_id) and is_listing(row.manifest)
-    told = readable(str(error) if listed else message).encode()
+    told = digest_of(str(error) if listed else message).hex()[:16]
     place = "listed" if listed else f"line {row.line}"
     return replace(
         row,
         failure=StageFailure(MANIFEST_STAGE, type(error).__name__, message),
-        content_id=f"{place} {hashlib.sha256(told).hexdigest()[:16]}",
+        content_id=f"{place} {told}",
     )
 
 

@@ -5,7 +5,6 @@ manifest is escaped.
 """
 
 import base64
-import hashlib
 from collections.abc import Mapping, Sequence
 from functools import lru_cache
 from pathlib import Path
@@ -21,6 +20,7 @@ from artifactnet.pipeline.evidence.track import OCCLUDED, TrackEvidence, TrackSo
 from artifactnet.pipeline.evidence.words import GROUP_WORDS, band_words
 from artifactnet.transforms.audio.codec_spec import parse_codec, rate_for
 from artifactnet.transforms.audio.lossy_codec import PyAVBackend
+from artifactnet.transforms.elements.row_key import digest_of
 
 PAGES = Path(__file__).parent / "pages"
 EXCERPT = parse_codec("opus:64k")
@@ -145,7 +145,7 @@ def track_page(
 def page_name(track_id: str) -> str:
     """File name of a track's page, whatever characters its id has."""
     kept = "".join(c if c.isascii() and c.isalnum() else "-" for c in track_id)[:60].strip("-")
-    digest = hashlib.sha256(track_id.encode("utf-8", "backslashreplace")).hexdigest()[:8]
+    digest = digest_of(track_id).hex()[:8]
     return f"{kept}-{digest}.html" if kept else f"{digest}.html"
 
 

@@ -25,6 +25,11 @@ def readable(text: str) -> str:
     return text.encode("utf-8", "backslashreplace").decode("utf-8")
 
 
+def digest_of(text: str) -> bytes:
+    """SHA-256 of ``text``, whatever of it is no Unicode; the same in every process."""
+    return hashlib.sha256(readable(text).encode()).digest()
+
+
 def is_listing(manifest: str) -> bool:
     """Whether a run made the manifest of a folder."""
     return bool(LISTING.fullmatch(re.split(r"[/\\]", manifest)[-1]))
@@ -38,9 +43,8 @@ def place_key(manifest: str, line: int, track_id: str) -> str:
 
 
 def bucket_of(key: str, buckets: int) -> int:
-    """Number of the bucket of ``key``, the same in every process."""
-    digest = hashlib.sha256(key.encode("utf-8", "backslashreplace")).digest()
-    return int.from_bytes(digest[:8]) % buckets
+    """Number of the bucket of ``key``."""
+    return int.from_bytes(digest_of(key)[:8]) % buckets
 
 
 def row_key(track_id: str | None, stage: str | None, manifest: str | None, line: int | None) -> str:

@@ -16,10 +16,11 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Annotated
 
-import av
 import typer
 
+from artifactnet.pipeline.training.statistics.bank import open_track
 from artifactnet.pipeline.training.statistics.tracks import AUDIO, SHORTEST_MUSIC_BYTES
+from artifactnet.transforms.elements.errors import AuditError
 
 SHORTEST_SECONDS, SHORTEST_UNNAMED = 12.0, 30.0
 NAMED = re.compile(r"music|song|bgm|soundtrack|track|theme", re.IGNORECASE)
@@ -59,9 +60,9 @@ def _unzip_music(archive: Path) -> None:
 def seconds_of(path: Path) -> float:
     """Length of a file; 0 for one that is no audio."""
     try:
-        with av.open(str(path)) as container:
-            return float(container.duration or 0) / av.time_base
-    except (av.FFmpegError, OSError):
+        with open_track(str(path)) as reader:
+            return reader.info.duration
+    except AuditError:
         return 0.0
 
 
