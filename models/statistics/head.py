@@ -1,8 +1,9 @@
-"""The head that decides by forensic statistics: boosted trees, and dense networks beside them.
+"""The head that decides by forensic statistics: boosted trees, and networks beside them.
 
 Enters: float32 ``[segments, statistics]``, NaN where a statistic could not be measured. Leaves: one
-logit a segment, and how much each statistic moved it. Trees and networks err differently: on
-generators that neither has seen their weighted sum finds more than either.
+logit a segment, and how much each statistic moved it. Trees, dense networks and networks that share
+weights over bands err differently: on generators that none has seen their weighted sum finds more
+than any.
 """
 
 from collections.abc import Mapping
@@ -13,17 +14,22 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
+from artifactnet.models.statistics.band_network import BandNetwork
 from artifactnet.models.statistics.boosted_trees import BoostedTrees
 from artifactnet.models.statistics.network import StatisticsNetwork
+from artifactnet.models.statistics.parallel import ParallelNetworks
 
 NETWORK = "network."
-"""Prefix of the networks' tensors; those of the trees have none."""
+"""Prefix of the dense networks' tensors; those of the trees have none."""
+BAND_NETWORK = "bands."
+"""Prefix of the tensors of the networks that share weights over bands."""
 VOICE = "voice."
 """Prefix of the tensors of the trees that know a voice alone."""
 VOICE_DOUBT = 0.5
 """By how much P(a voice alone) of 1 shrinks a logit: of such sound it says less either way."""
 MIX = "mix"
-"""float32 ``[2]``: what the logit of the trees and that of the networks are multiplied by."""
+"""float32, one number each for trees, dense networks and band networks, as far as there are any:
+what their logits are multiplied by."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -32,15 +38,18 @@ class StatisticsHead:
 
     Attributes:
       trees: boosted trees.
-      network: dense networks; ``None`` where the trees decide alone.
-      mix: what the two logits are multiplied by before they are added.
+      network: dense networks, if any.
+      bands: networks that share weights over bands, if any.
+      mix: what the logits of trees, dense and band networks are multiplied by before they are
+        added; of those there are.
       voice: trees that tell a voice alone from music; ``None`` where nobody asks. Speech and
         unaccompanied singing in a studio look like a vocoder's output, so nothing is said of them.
     """
 
     trees: BoostedTrees
     network: StatisticsNetwork | None = None
-    mix: tuple[float, float] = (1.0, 0.0)
+    bands: BandNetwork | None = None
+    mix: tuple[float, ...] = (1.0,)
     voice: BoostedTrees | None = None
 
     @property
@@ -48,12 +57,18 @@ class StatisticsHead:
         """Statistics that it reads."""
         return self.trees.features
 
+    @property
+    def _networks(self) -> list[tuple[float, ParallelNetworks]]:
+        """Each kind of network there is, and its share of the mix."""
+        there = [one for one in (self.network, self.bands) if one is not None]
+        return list(zip(self.mix[1:], there, strict=True))
+
     def logit(self, features: NDArray[np.float32]) -> NDArray[np.float64]:
         """Logit ``[segments]`` of ``features`` ``[segments, features]``; positive is generated."""
         logit = self.mix[0] * self.trees.logit(features)
-        if self.network is not None:
+        for share, network in self._networks:
             with torch.inference_mode():
-                logit += self.mix[1] * self.network(torch.from_numpy(features)).double().numpy()
+                logit += share * network(torch.from_numpy(features)).double().numpy()
         return logit
 
     def contributions(self, features: NDArray[np.float32]) -> tuple[float, NDArray[np.float64]]:
@@ -67,10 +82,10 @@ class StatisticsHead:
         """
         start = self.mix[0] * self.trees.expected
         parts = self.mix[0] * self.trees.contributions(features)
-        if self.network is not None:
-            origin, moved = self.network.contributions(torch.from_numpy(features))
-            start += self.mix[1] * float(origin)
-            parts += self.mix[1] * moved.double().numpy()
+        for share, network in self._networks:
+            origin, moved = network.contributions(torch.from_numpy(features))
+            start += share * float(origin)
+            parts += share * moved.double().numpy()
         return start, parts
 
     def p_voice(self, features: NDArray[np.float32]) -> NDArray[np.float64]:
@@ -82,9 +97,10 @@ class StatisticsHead:
     def to_tensors(self) -> dict[str, NDArray[Any]]:
         """The arrays that ``from_tensors`` takes."""
         tensors = self.trees.to_tensors()
-        if self.network is not None:
-            tensors |= {NETWORK + name: a for name, a in self.network.to_arrays().items()}
-            tensors[MIX] = np.array(self.mix, np.float32)
+        for prefix, network in ((NETWORK, self.network), (BAND_NETWORK, self.bands)):
+            if network is not None:
+                tensors |= {prefix + name: a for name, a in network.to_arrays().items()}
+                tensors[MIX] = np.array(self.mix, np.float32)
         if self.voice is not None:
             tensors |= {VOICE + name: a for name, a in self.voice.to_tensors().items()}
         return tensors
@@ -96,24 +112,27 @@ class StatisticsHead:
         Raises:
           ValueError: naming the tensor that is missing, misshapen or out of bounds.
         """
-        of_network, of_voice = _part(tensors, NETWORK), _part(tensors, VOICE)
-        own = {n: t for n, t in tensors.items() if not n.startswith((NETWORK, VOICE)) and n != MIX}
+        dense, banded, of_voice = (_part(tensors, one) for one in (NETWORK, BAND_NETWORK, VOICE))
+        prefixes = (NETWORK, BAND_NETWORK, VOICE)
+        own = {n: t for n, t in tensors.items() if not n.startswith(prefixes) and n != MIX}
         trees = BoostedTrees.from_tensors(own)
         voice = BoostedTrees.from_tensors(of_voice) if of_voice else None
         if voice is not None and voice.features != trees.features:
             raise ValueError(f"voice: reads {voice.features} statistics, not {trees.features}")
-        if not of_network and MIX not in tensors:
+        if not dense and not banded and MIX not in tensors:
             return cls(trees, voice=voice)
-        network = StatisticsNetwork.from_arrays(of_network)
-        if len(network.center) != trees.features:
-            raise ValueError(
-                f"statistics network: reads {len(network.center)} statistics, the trees "
-                f"{trees.features}"
-            )
+        network = StatisticsNetwork.from_arrays(dense) if dense else None
+        bands = BandNetwork.from_arrays(banded) if banded else None
+        there = [one for one in (network, bands) if one is not None]
+        for one in there:
+            if len(one.center) != trees.features:
+                raise ValueError(
+                    f"{one.NAME}: reads {len(one.center)} statistics, the trees {trees.features}"
+                )
         mix = np.asarray(tensors.get(MIX, ()))
-        if mix.shape != (2,) or not np.isfinite(mix).all():
-            raise ValueError("statistics head: mix must be two finite numbers")
-        return cls(trees, network, (float(mix[0]), float(mix[1])), voice)
+        if mix.shape != (1 + len(there),) or not np.isfinite(mix).all():
+            raise ValueError(f"statistics head: mix must be {1 + len(there)} finite numbers")
+        return cls(trees, network, bands, tuple(float(one) for one in mix), voice)
 
 
 def _part(tensors: Mapping[str, NDArray[Any]], prefix: str) -> dict[str, NDArray[Any]]:

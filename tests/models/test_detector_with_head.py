@@ -25,7 +25,7 @@ from artifactnet.pipeline.audit.request import AuditRequest
 from artifactnet.pipeline.audit.run import run_audit
 from artifactnet.pipeline.training.statistics.boosting import BoostingConfig
 from artifactnet.pipeline.training.statistics.heads import HeadConfig, Levels, fit_head
-from artifactnet.pipeline.training.statistics.networks import NetworkConfig
+from artifactnet.pipeline.training.statistics.networks import Learning, NetworkConfig
 from artifactnet.transforms.detector.chain import chain_of
 from artifactnet.transforms.detector.detector import DetectorOptions, detector_of
 from artifactnet.transforms.detector.evidence import GROUP, to_look_at
@@ -50,7 +50,7 @@ def head() -> StatisticsHead:
     x = np.stack([forensic_statistics(one.astype(np.float32)) for one in audio])
     config = HeadConfig(
         BoostingConfig(max_iter=8, bags=1, min_samples_leaf=2, max_features=1.0),
-        NetworkConfig(networks=2, width=16, epochs=20, batch=16),
+        NetworkConfig(2, 16, learning=Learning(epochs=20, batch=16)),
     )
     return fit_head(Levels.of(x), np.ones(40, bool), np.arange(40) >= 20, np.ones(40), config)
 
@@ -158,7 +158,7 @@ def test_a_head_of_the_first_statistics_still_decides(tiny_weights: Path, tmp_pa
     labels = x[:, 0] > 0
     config = HeadConfig(
         BoostingConfig(max_iter=8, bags=1, min_samples_leaf=2, max_features=1.0),
-        NetworkConfig(networks=2, width=16, epochs=5, batch=16),
+        NetworkConfig(2, 16, learning=Learning(epochs=5, batch=16)),
     )
     head = fit_head(Levels.of(x), np.ones(60, bool), labels, np.ones(60), config)
     path = tmp_path / "older.safetensors"

@@ -26,6 +26,7 @@ from artifactnet.models.statistics.head import VOICE_DOUBT
 from artifactnet.pipeline.training.statistics.bank import WINDOW_SECONDS, shards
 from artifactnet.pipeline.training.statistics.heads import (
     BANDS,
+    LAYOUT,
     HeadConfig,
     Levels,
     fit_head,
@@ -176,7 +177,7 @@ def out_of_fold(
     for one in range(folds):
         fit = (fold != one) & table.section.isin(learnt).to_numpy() & ~empty
         weights = crop_weights(table[fit].reset_index(drop=True), missing[fit], **weighting)
-        head = fit_head(crops, fit, labels, weights, config, seed)
+        head = fit_head(crops, fit, labels, weights, config, seed, LAYOUT)
         out = fold == one
         for block in np.array_split(np.flatnonzero(out), max(1, out.sum() // 500)):
             logit[block] = head.logit(features[block])
@@ -255,7 +256,10 @@ def main(
     seeds: int = 3,
     drop: Annotated[list[str] | None, typer.Option(help="Group that is left out.")] = None,
     settings: Annotated[
-        list[str] | None, typer.Option("--set", help="Of trees or networks, name=value.")
+        list[str] | None,
+        typer.Option(
+            "--set", help="Of trees or networks, name=value; of band networks band.name=value."
+        ),
     ] = None,
     weighting: Annotated[list[str] | None, typer.Option(help="Of the crops, name=value.")] = None,
     learn: Annotated[list[str] | None, typer.Option(help="Section to learn from.")] = None,

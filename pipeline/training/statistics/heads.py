@@ -5,12 +5,13 @@ Enters: statistics of crops ``[crops, statistics]`` with their labels and weight
 """
 
 from collections.abc import Iterable
-from dataclasses import dataclass, field, fields, replace
-from typing import TypeVar
+from dataclasses import dataclass, field, fields, is_dataclass, replace
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
+from artifactnet.models.statistics.band_layout import BandLayout, band_layout
 from artifactnet.models.statistics.boosted_trees import BoostedTrees
 from artifactnet.models.statistics.forensic_statistics import FEATURE_NAMES
 from artifactnet.models.statistics.head import StatisticsHead
@@ -21,47 +22,82 @@ from artifactnet.pipeline.training.statistics.boosting import (
     fit_boostings,
     trees_of,
 )
-from artifactnet.pipeline.training.statistics.networks import NetworkConfig, fit_network
+from artifactnet.pipeline.training.statistics.networks import (
+    BandConfig,
+    Lesson,
+    NetworkConfig,
+    fit_band_network,
+    fit_network,
+)
 
 BANDS = np.flatnonzero([name.endswith("/spread") for name in FEATURE_NAMES])
 """Statistics whose NaN tell that a band is empty."""
-MIX = (0.5, 0.4)
-"""Of both logits: networks are surer of themselves by a quarter, so both weigh alike."""
+LAYOUT = band_layout(FEATURE_NAMES, BANDS.tolist())
+"""Which statistic belongs to which band."""
+MIX = (0.3, 0.25, 0.35)
+"""Of the logits of trees, dense and band networks."""
+BAND_SETTING = "band."
+"""Before the name of a setting of the band networks."""
 
 
 @dataclass(frozen=True)
 class HeadConfig:
-    """Of the trees and the networks; no network where ``network`` is ``None``."""
+    """Of trees and networks; ``None`` for those that there are not."""
 
     boosting: BoostingConfig = field(default_factory=BoostingConfig)
     network: NetworkConfig | None = field(default_factory=NetworkConfig)
+    bands: BandConfig | None = field(default_factory=BandConfig)
 
 
-Config = TypeVar("Config", BoostingConfig, NetworkConfig)
+def _leaves(config: Any) -> dict[str, Any]:
+    """Numbers of a configuration and of those within it, by name."""
+    found: dict[str, Any] = {}
+    for one in fields(config):
+        value = getattr(config, one.name)
+        found |= _leaves(value) if is_dataclass(value) else {one.name: value}
+    return found
 
 
-def _with(config: Config, name: str, value: str) -> Config:
-    kind = type(getattr(config, name))
-    return replace(config, **{name: kind(float(value))})
+def _changed(config: Any, settings: dict[str, str]) -> Any:
+    """``config`` with those of ``settings`` that it or a configuration within it has."""
+    changes = {}
+    for one in fields(config):
+        value = getattr(config, one.name)
+        if is_dataclass(value):
+            changes[one.name] = _changed(value, settings)
+        elif one.name in settings:
+            changes[one.name] = type(value)(float(settings[one.name]))
+    return replace(config, **changes)
 
 
 def parsed_config(settings: Iterable[str]) -> HeadConfig:
-    """A configuration from ``name=value`` texts; ``networks=0`` leaves the trees alone.
+    """A configuration from ``name=value`` texts, of band networks ``band.name=value``.
+
+    ``networks=0`` leaves out the dense networks, ``band.networks=0`` the band networks.
 
     Raises:
       ValueError: no such name, or a value of another type.
     """
-    boosting, network = BoostingConfig(), NetworkConfig()
+    boosting, network, bands = BoostingConfig(), NetworkConfig(), BandConfig()
+    known = {
+        "": {**_leaves(boosting), **_leaves(network)},
+        BAND_SETTING: _leaves(bands),
+    }
+    found: dict[str, dict[str, str]] = {"": {}, BAND_SETTING: {}}
     for one in settings:
         name, _, value = one.partition("=")
-        if name in {f.name for f in fields(boosting)}:
-            boosting = _with(boosting, name, value)
-        elif name in {f.name for f in fields(network)}:
-            network = _with(network, name, value)
-        else:
-            known = ", ".join(f.name for f in (*fields(boosting), *fields(network)))
-            raise ValueError(f"--set {one}: use one of {known}")
-    return HeadConfig(boosting, network if network.networks else None)
+        prefix = BAND_SETTING if name.startswith(BAND_SETTING) else ""
+        name = name.removeprefix(prefix)
+        if name not in known[prefix]:
+            names = [prefix + name for prefix, own in known.items() for name in own]
+            raise ValueError(f"--set {one}: use one of {', '.join(names)}")
+        found[prefix][name] = value
+    network, bands = _changed(network, found[""]), _changed(bands, found[BAND_SETTING])
+    return HeadConfig(
+        _changed(boosting, found[""]),
+        network if network.networks else None,
+        bands if bands.shape.networks else None,
+    )
 
 
 @dataclass(frozen=True, eq=False)
@@ -90,6 +126,7 @@ def fit_head(
     weights: NDArray[np.float64],
     config: HeadConfig | None = None,
     seed: int = 0,
+    layout: BandLayout | None = None,
 ) -> StatisticsHead:
     """Fit a head.
 
@@ -100,13 +137,19 @@ def fit_head(
       weights: of the chosen ones.
       config: of trees and networks.
       seed: of all draws.
+      layout: which statistics belong to which band; without it there are no band networks.
     """
     config = config or HeadConfig()
     own = labels[chosen]
     models = fit_boostings(crops.levels[chosen], own, weights, config.boosting, seed)
     trees: BoostedTrees = trees_of(models, crops.edges)
-    if config.network is None:
-        return StatisticsHead(trees)
     flagged = BANDS[crops.features.shape[1] > BANDS]
-    network = fit_network(crops.features[chosen], own, weights, flagged, config.network, seed)
-    return StatisticsHead(trees, network, MIX)
+    lesson = Lesson(crops.features[chosen], own, weights, flagged)
+    network = fit_network(lesson, config.network, seed) if config.network else None
+    bands = None
+    if config.bands and layout is not None:
+        bands = fit_band_network(lesson, layout, config.bands, seed)
+    there = np.array([True, network is not None, bands is not None])
+    # What is not there leaves its share to the others.
+    mix = np.array(MIX)[there] * np.sum(MIX) / np.array(MIX)[there].sum()
+    return StatisticsHead(trees, network, bands, tuple(mix.tolist()))

@@ -17,7 +17,13 @@ from artifactnet.models.artifactnet import load_detector, save_detector
 from artifactnet.models.statistics.forensic_statistics import FEATURE_NAMES
 from artifactnet.models.weights.weights_file import SHIPPED_WEIGHTS
 from artifactnet.pipeline.training.statistics.evaluate import RESYNTHESISED, load
-from artifactnet.pipeline.training.statistics.heads import BANDS, Levels, fit_head, parsed_config
+from artifactnet.pipeline.training.statistics.heads import (
+    BANDS,
+    LAYOUT,
+    Levels,
+    fit_head,
+    parsed_config,
+)
 from artifactnet.pipeline.training.statistics.voice import (
     fit_voice,
     voice_out_of_fold,
@@ -31,7 +37,10 @@ def main(
     out: Path,
     weights: Annotated[Path, typer.Option(help="Detector whose networks stay.")] = SHIPPED_WEIGHTS,
     settings: Annotated[
-        list[str] | None, typer.Option("--set", help="Of trees or networks, name=value.")
+        list[str] | None,
+        typer.Option(
+            "--set", help="Of trees or networks, name=value; of band networks band.name=value."
+        ),
     ] = None,
     weighting: Annotated[list[str] | None, typer.Option(help="Of the crops, name=value.")] = None,
     drop: Annotated[list[str] | None, typer.Option(help="Group that is left out.")] = None,
@@ -50,7 +59,7 @@ def main(
     labels = (table.label == "ai").to_numpy()
     everything = np.ones(len(learnt), bool)
     head = fit_head(
-        Levels.of(learnt), everything, labels, crops, parsed_config(settings or []), seed
+        Levels.of(learnt), everything, labels, crops, parsed_config(settings or []), seed, LAYOUT
     )
     own = (~table.section.isin(RESYNTHESISED)).to_numpy()
     features, table = features[own], table[own].reset_index(drop=True)

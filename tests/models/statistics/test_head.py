@@ -4,21 +4,28 @@ import numpy as np
 import pytest
 import torch
 
+from artifactnet.models.statistics.band_network import BandShape
 from artifactnet.models.statistics.head import StatisticsHead
 from artifactnet.models.statistics.network import StatisticsNetwork
 from artifactnet.pipeline.training.statistics.boosting import BoostingConfig
 from artifactnet.pipeline.training.statistics.heads import (
-    MIX,
     HeadConfig,
     Levels,
     fit_head,
     parsed_config,
 )
-from artifactnet.pipeline.training.statistics.networks import NetworkConfig, fit_network
+from artifactnet.pipeline.training.statistics.networks import (
+    BandConfig,
+    Learning,
+    Lesson,
+    NetworkConfig,
+    fit_network,
+    partners,
+)
 
 CONFIG = HeadConfig(
     BoostingConfig(max_iter=30, bags=1),
-    NetworkConfig(networks=2, width=24, epochs=30, batch=64, input_dropout=0.0),
+    NetworkConfig(2, 24, learning=Learning(input_dropout=0.0, epochs=30, batch=64, blend=0.0)),
 )
 Learnt = tuple[StatisticsHead, np.ndarray, np.ndarray]
 
@@ -42,7 +49,9 @@ def test_both_learn_and_are_mixed(learnt: Learnt) -> None:
         network = head.network(torch.from_numpy(x)).numpy()
     for one in (trees, network):
         assert ((one > 0) == y).mean() > 0.85
-    np.testing.assert_allclose(head.logit(x), MIX[0] * trees + MIX[1] * network, atol=1e-4)
+    np.testing.assert_allclose(
+        head.logit(x), head.mix[0] * trees + head.mix[1] * network, atol=1e-4
+    )
 
 
 def test_contributions_add_up_to_the_logit(learnt: Learnt) -> None:
@@ -88,8 +97,8 @@ def test_trees_alone_are_a_head(learnt: Learnt) -> None:
         ("network.hidden.0.linear.weight", np.zeros((2, 30), np.float16), "no usable first layer"),
         ("network.hidden.1.gain", None, "gain is missing"),
         ("network.extra", np.zeros(1, np.float32), "extra is not expected"),
-        ("mix", np.zeros(3, np.float32), "mix must be two"),
-        ("mix", None, "mix must be two"),
+        ("mix", np.zeros(3, np.float32), "mix must be 2"),
+        ("mix", None, "mix must be 2"),
     ],
 )
 def test_a_crafted_file_is_refused_by_name(
@@ -112,16 +121,31 @@ def test_flagged_out_of_bounds_is_refused() -> None:
 
 def test_fitting_is_repeatable(learnt: Learnt) -> None:
     _, x, y = learnt
-    config = NetworkConfig(networks=1, width=8, epochs=2)
-    one, two = (fit_network(x, y, np.ones(len(x)), np.array([0]), config, seed=3) for _ in range(2))
+    config = NetworkConfig(networks=1, width=8, learning=Learning(epochs=2))
+    lesson = Lesson(x, y, np.ones(len(x)), np.array([0]))
+    one, two = (fit_network(lesson, config, seed=3) for _ in range(2))
     with torch.inference_mode():
         assert torch.equal(one(torch.from_numpy(x)), two(torch.from_numpy(x)))
 
 
 def test_settings_are_parsed() -> None:
-    config = parsed_config(["max_iter=20", "width=8", "dropout=.1"])
+    config = parsed_config(["max_iter=20", "width=8", "dropout=.1", "band.depth=9", "band.noise=0"])
     assert config.boosting.max_iter == 20
-    assert config.network == NetworkConfig(width=8, dropout=0.1)
+    assert config.network == NetworkConfig(width=8, learning=Learning(dropout=0.1))
+    assert config.bands == BandConfig(BandShape(depth=9), Learning(noise=0.0))
     assert parsed_config(["networks=0"]).network is None
+    assert parsed_config(["band.networks=0"]).bands is None
     with pytest.raises(ValueError, match="--set wdth=8: use one of"):
         parsed_config(["wdth=8"])
+    with pytest.raises(ValueError, match=r"--set band.wdth=8: use one of .*band\.width"):
+        parsed_config(["band.wdth=8"])
+
+
+def test_partners_are_of_the_same_class() -> None:
+    torch.manual_seed(0)
+    labels = torch.rand(3, 40) < 0.3
+    found = partners(labels)
+    assert torch.equal(torch.gather(labels, 1, found), labels)
+    for row in found:
+        assert row.unique().numel() == 40
+    assert (found == torch.arange(40)).float().mean() < 0.2

@@ -1,0 +1,185 @@
+"""Networks that share weights over bands, and which statistic belongs to which band."""
+
+import numpy as np
+import pytest
+import torch
+
+from artifactnet.models.statistics.band_layout import BandLayout, band_layout
+from artifactnet.models.statistics.band_network import BandNetwork, BandShape
+from artifactnet.models.statistics.forensic_statistics import FEATURE_NAMES, FINE_EDGES
+from artifactnet.models.statistics.head import StatisticsHead
+from artifactnet.pipeline.training.statistics.boosting import BoostingConfig
+from artifactnet.pipeline.training.statistics.heads import (
+    BANDS,
+    LAYOUT,
+    HeadConfig,
+    Levels,
+    fit_head,
+)
+from artifactnet.pipeline.training.statistics.networks import BandConfig, Learning, NetworkConfig
+
+SMALL = BandShape(networks=2, band_width=16, depth=8, neighbours=1, width=16)
+TWELVE = BandLayout(np.arange(24).reshape(12, 2), np.array([24, 25]))
+"""Twelve bands of two statistics, and two that belong to none."""
+
+
+def test_every_statistic_is_in_a_band_or_in_none() -> None:
+    absent = len(FEATURE_NAMES) + len(BANDS)
+    banded = set(LAYOUT.bands.ravel().tolist()) - {absent}
+    rest = set(LAYOUT.rest.tolist())
+    assert banded | rest == set(range(absent))
+    assert not banded & rest
+    assert len(LAYOUT.bands) == len(FINE_EDGES) - 1
+
+
+def test_a_row_of_the_layout_is_of_one_band() -> None:
+    names = [*FEATURE_NAMES, *(f"missing/b{band}" for band in range(24)), ""]
+    low, high = ({names[i] for i in LAYOUT.bands[band]} for band in (0, 23))
+    # 200 to 600 Hz: the first of 24, of 8 and, by its middle, of 12 bands.
+    assert {"phase/b0/time", "fine_correlation/b0/df0_dt1", "tonal/b0/share"} < low
+    assert {"comodulation/b0/b1", "missing/b0"} < low
+    # 15 to 16.2 kHz; there is no band above to move with.
+    assert {"phase/b23/time", "fine_correlation/b7/df0_dt1", "tonal/b11/share"} < high
+    assert {"comodulation/b22/b23", "comodulation/b20/b23", "missing/b23", ""} < high
+    column = [names[i] for i in LAYOUT.bands[:, 0]]
+    assert len({name.split("/")[-1] for name in column}) == 1
+
+
+def test_a_narrower_name_is_of_no_band() -> None:
+    layout = band_layout(["hull/x/p5", *(f"phase/b{band}/time" for band in range(24))], [])
+    assert layout.rest.tolist() == [0]
+    assert layout.bands.tolist() == [[band + 1] for band in range(24)]
+
+
+def network(seed: int = 0) -> BandNetwork:
+    torch.manual_seed(seed)
+    return BandNetwork.of_layout(TWELVE, 26, 0, SMALL).eval()
+
+
+def test_bands_share_their_weights() -> None:
+    # Untrained, no band has a place of its own: a trace counts alike wherever it is.
+    x = torch.zeros(2, 26)
+    x[0, 8:10] = x[1, 12:14] = torch.tensor([1.0, -2.0])
+    with torch.inference_mode():
+        one, other = network()(x)
+    torch.testing.assert_close(one, other)
+
+
+def test_a_place_of_its_own_tells_bands_apart() -> None:
+    net = network()
+    with torch.no_grad():
+        net.place.normal_()
+        x = torch.zeros(2, 26)
+        x[0, 8:10] = x[1, 12:14] = torch.tensor([1.0, -2.0])
+        one, other = net(x)
+    assert abs(one - other) > 1e-3
+
+
+def test_contributions_add_up_and_name_what_moved() -> None:
+    net = network()
+    x = torch.zeros(3, 26)
+    x[0, 8:10] = torch.tensor([1.0, -2.0])
+    x[1, 25] = 3.0
+    with torch.inference_mode():
+        origin, parts = net.contributions(x)
+        logit = net(x)
+    torch.testing.assert_close(origin + parts.sum(dim=1), logit)
+    assert set(parts[0].nonzero().ravel().tolist()) <= {8, 9}
+    assert parts[1].nonzero().ravel().tolist() == [25]
+    assert not parts[2].any()
+
+
+Arrays = dict[str, np.ndarray]
+
+
+@pytest.mark.parametrize(
+    ("name", "broken", "complaint"),
+    [
+        ("bands", np.full((12, 2), 27), "bands is out of bounds"),
+        ("bands", np.full((12, 2), -1), "bands is out of bounds"),
+        ("bands", np.zeros((12, 3), np.int64), "band_layers.0.linear.weight is"),
+        ("bands", np.zeros((500, 2), np.int64), "too large"),
+        ("bands", np.zeros(24, np.int64), "no usable first layer"),
+        ("rest", np.array([0, 26]), "rest is out of bounds"),
+        ("rest", np.array([0.0, 1.0], np.float32), "rest is torch.float32"),
+        ("place", np.full((2, 12, 16), np.inf, np.float32), "place must be finite"),
+        ("neighbours.0.gain", None, "neighbours.0.gain is missing"),
+        ("behind.linear.weight", np.zeros((2, 26, 9000), np.float16), "too large"),
+        ("extra", np.zeros(1, np.float32), "extra is not expected"),
+    ],
+)
+def test_a_crafted_file_is_refused_by_name(
+    name: str, broken: np.ndarray | None, complaint: str
+) -> None:
+    arrays: Arrays = network().to_arrays()
+    arrays.pop(name, None)
+    if broken is not None:
+        arrays[name] = broken
+    with pytest.raises(ValueError, match=f"band network: .*{complaint}"):
+        BandNetwork.from_arrays(arrays)
+
+
+@pytest.fixture(scope="module")
+def learnt() -> tuple[StatisticsHead, np.ndarray, np.ndarray]:
+    rng = np.random.default_rng(0)
+    x = rng.standard_normal((1500, 26)).astype(np.float32)
+    y = rng.random(1500) < 0.5
+    # The trace: both statistics of some band, never the last two, are large together.
+    band = rng.integers(0, 10, 1500)
+    for row in np.flatnonzero(y):
+        x[row, 2 * band[row] : 2 * band[row] + 2] += 3
+    x[rng.random(x.shape) < 0.02] = np.nan
+    learning = Learning(epochs=20, batch=64, noise=0.05)
+    config = HeadConfig(
+        BoostingConfig(max_iter=20, bags=1),
+        NetworkConfig(1, 16, 1, learning),
+        BandConfig(SMALL, learning),
+    )
+    levels, all_rows = Levels.of(x), np.ones(len(x), bool)
+    return fit_head(levels, all_rows, y, np.ones(len(x)), config, layout=TWELVE), x, y
+
+
+def test_what_was_learnt_in_some_bands_holds_in_others(
+    learnt: tuple[StatisticsHead, np.ndarray, np.ndarray],
+) -> None:
+    head, _, _ = learnt
+    rng = np.random.default_rng(1)
+    clean = rng.standard_normal((200, 26)).astype(np.float32)
+    traced = clean.copy()
+    traced[:, 20:22] += 3
+    assert head.bands is not None
+    assert head.network is not None
+    with torch.inference_mode():
+        by_bands = head.bands(torch.from_numpy(traced)) - head.bands(torch.from_numpy(clean))
+        dense = head.network(torch.from_numpy(traced)) - head.network(torch.from_numpy(clean))
+    assert by_bands.mean() > 1
+    assert by_bands.mean() > 2 * dense.mean()
+
+
+def test_a_head_of_three_goes_out_and_comes_back(
+    learnt: tuple[StatisticsHead, np.ndarray, np.ndarray],
+) -> None:
+    head, x, y = learnt
+    assert ((head.logit(x) > 0) == y).mean() > 0.8
+    once = StatisticsHead.from_tensors(head.to_tensors())
+    np.testing.assert_allclose(once.logit(x), head.logit(x), atol=0.02)
+    start, parts = once.contributions(x[:50])
+    np.testing.assert_allclose(start + parts.sum(axis=1), once.logit(x[:50]), atol=1e-4)
+    tensors = head.to_tensors()
+    tensors["mix"] = np.ones(2, np.float32)
+    with pytest.raises(ValueError, match="mix must be 3 finite numbers"):
+        StatisticsHead.from_tensors(tensors)
+
+
+def test_the_path_is_walked_finely_enough(
+    learnt: tuple[StatisticsHead, np.ndarray, np.ndarray],
+) -> None:
+    head, x, _ = learnt
+    net = head.bands
+    assert net is not None
+    inputs = net.inputs(torch.from_numpy(x[:200]))
+    parts = net.path_parts(inputs).detach()
+    with torch.no_grad():
+        origin = net.of_inputs(torch.zeros(2, 1, 26)).mean()
+        gained = net(torch.from_numpy(x[:200])) - origin
+    assert (parts.sum(dim=1) - gained).abs().mean() < 0.05 * gained.abs().mean()
