@@ -53,8 +53,12 @@ def measure_complexity(network: ArtifactNet) -> Complexity:
 
 
 def _of_head(head: StatisticsHead) -> dict[str, int]:
-    networks = head.network.networks if head.network else 0
-    return {"trees": head.trees.trees, "networks": networks, "statistics": head.features}
+    return {
+        "trees": head.trees.trees,
+        "networks": head.network.networks if head.network else 0,
+        "band_networks": head.bands.networks if head.bands else 0,
+        "statistics": head.features,
+    }
 
 
 def print_model(weights: Path | None, as_json: bool) -> None:
@@ -79,9 +83,9 @@ def print_model(weights: Path | None, as_json: bool) -> None:
     for name, parameters, gflop in rows:
         print(f"{name:12} {parameters:>9,} parameters  {gflop:5.2f} GFLOP per segment")
     if head:
-        beside = f" and {head.network.networks} networks" if head.network else ""
+        own = _of_head(head)
         print(
-            f"{'head':12} {head.trees.trees:>9,} trees{beside} on {head.features:,} statistics; "
-            "it decides"
+            f"{'head':12} {own['trees']:>9,} trees, {own['networks']} dense networks, "
+            f"{own['band_networks']} band networks on {own['statistics']:,} statistics; it decides"
         )
     print(f"{'verdict':12} real < {config.threshold_real:.4f}, ai >= {config.threshold_ai:.4f}")

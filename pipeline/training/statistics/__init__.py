@@ -1,1 +1,1 @@
-"""The head of boosted trees: a bank of forensic statistics, its weights, folds and trees."""
+"""The head on forensic statistics: their bank, weights and folds, trees and networks."""

@@ -13,6 +13,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor, nn
 
+from artifactnet.models.device import pick_device
 from artifactnet.models.statistics.band_layout import BandLayout
 from artifactnet.models.statistics.band_network import BandNetwork, BandShape
 from artifactnet.models.statistics.network import StatisticsNetwork
@@ -111,7 +112,7 @@ def fit_band_network(
 
 
 def _trained(network: Network, lesson: Lesson, learning: Learning) -> Network:
-    """``network`` standardised and trained, in evaluation mode."""
+    """``network`` standardised and trained, on a GPU if there is one, in evaluation mode."""
     features = lesson.features
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", RuntimeWarning)  # a statistic that no crop has
@@ -121,10 +122,12 @@ def _trained(network: Network, lesson: Lesson, learning: Learning) -> Network:
     # A statistic that hardly varies would be all noise.
     network.scale.copy_(torch.from_numpy(np.where(spread > 1e-6, spread, 1.0)))
     network.flagged.copy_(torch.from_numpy(lesson.flagged))
-    inputs = network.inputs(torch.from_numpy(features))
-    labels = torch.from_numpy(lesson.labels)
+    device = pick_device()
+    inputs = network.inputs(torch.from_numpy(features)).to(device)
+    labels = torch.from_numpy(lesson.labels).to(device)
     target = labels.float() * (1 - learning.smoothing) + learning.smoothing / 2
-    share = torch.from_numpy(lesson.weights / lesson.weights.sum())
+    share = torch.from_numpy(lesson.weights / lesson.weights.sum()).to(device)
+    network.to(device)
     steps = max(1, int(learning.epochs * len(features) / learning.batch))
     optimiser = torch.optim.AdamW(
         network.parameters(), learning.learning_rate, weight_decay=learning.weight_decay
@@ -137,7 +140,7 @@ def _trained(network: Network, lesson: Lesson, learning: Learning) -> Network:
         rows = inputs[drawn]
         if learning.blend:
             other = inputs[torch.gather(drawn, 1, partners(labels[drawn]))]
-            rows = torch.lerp(rows, other, learning.blend * torch.rand(*shape, 1))
+            rows = torch.lerp(rows, other, learning.blend * torch.rand(*shape, 1, device=device))
         logit = network.of_inputs(rows + learning.noise * torch.randn_like(rows))
         loss = nn.functional.binary_cross_entropy_with_logits(
             logit, target[drawn], reduction="none"
@@ -146,11 +149,14 @@ def _trained(network: Network, lesson: Lesson, learning: Learning) -> Network:
         loss.mean(dim=1).sum().backward()
         optimiser.step()
         schedule.step()
-    return network.eval()
+    return network.cpu().eval()
 
 
 def partners(labels: Tensor) -> Tensor:
     """For each of ``labels`` bool ``[networks, rows]`` a random row of its network and class."""
     # Sorted by class, in two random orders: the same ranks are of the same class.
-    one, other = ((labels + 0.9 * torch.rand(labels.shape)).argsort(dim=1) for _ in range(2))
+    one, other = (
+        (labels + 0.9 * torch.rand(labels.shape, device=labels.device)).argsort(dim=1)
+        for _ in range(2)
+    )
     return torch.empty_like(one).scatter_(1, one, other)
