@@ -228,6 +228,12 @@ def audit_and_report(request: AuditRequest, as_json: bool, profile: bool = False
         print(json.dumps({**asdict(record), "output": folder}, indent=2, default=str))
     else:
         _print_record(record, folder, profile)
+        if request.sample < 1 and not record.counts.rows_in:
+            print(
+                f"The sample of {request.sample:g} drew no row: raise --sample, or draw another "
+                "with --seed.",
+                file=sys.stderr,
+            )
     most = request.fail_on_errors
     if most is not None and (share := record.counts.error_share) > most:
         print(

@@ -117,6 +117,10 @@ def _jsonl_rows(file: BinaryIO) -> Iterator[RawRow | ManifestRowError]:
             values = json.loads(line.decode("utf-8-sig" if number == 1 else "utf-8"))
             if not isinstance(values, dict):
                 raise ValueError(f"a JSON {type(values).__name__}, not an object")
+        except json.JSONDecodeError as error:
+            reason = f"not JSON: {error.msg} at character {error.pos + 1}"
+            yield ManifestRowError.at(number, reason)
+            continue
         except (ValueError, RecursionError) as error:
             yield ManifestRowError.at(number, str(error) or "nested too deeply")
             continue

@@ -12,6 +12,7 @@ import pytest
 from artifactnet.pipeline.audit import graph
 from artifactnet.pipeline.audit.dry_run import dry_run
 from artifactnet.pipeline.audit.prepare import prepare
+from artifactnet.pipeline.audit.report import audit_and_report
 from artifactnet.pipeline.audit.request import AuditRequest
 from artifactnet.pipeline.audit.rows_to_do import rows_to_do
 from artifactnet.pipeline.audit.run import run_audit
@@ -74,6 +75,7 @@ def test_nothing_to_do_needs_no_pipeline(
 
 AGAIN = """
 import sys
+from artifactnet.pipeline.audit.report import audit_and_report
 from artifactnet.pipeline.audit.request import AuditRequest
 from artifactnet.pipeline.audit.run import run_audit
 
@@ -144,3 +146,13 @@ def test_a_sample_is_audited_and_grows(folder: Path, free_weights: Path) -> None
 def test_a_share_of_nothing_is_refused(folder: Path) -> None:
     with pytest.raises(ValueError, match="--sample is 0"):
         AuditRequest(str(folder), "out", sample=0.0)
+
+
+def test_a_sample_of_nothing_says_what_to_do(
+    folder: Path, free_weights: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    request = AuditRequest(
+        str(folder), str(tmp_path / "out"), sample=1e-6, model=free_weights, quiet=True, workers=1
+    )
+    assert audit_and_report(request, as_json=False) == 0
+    assert "The sample of 1e-06 drew no row: raise --sample" in capsys.readouterr().err

@@ -52,7 +52,7 @@ def test_empty_manifest(tmp_path: Path, content: str) -> None:
 
 def test_manifest_of_nonsense_quotes_its_first_problem(tmp_path: Path) -> None:
     (tmp_path / "m.jsonl").write_text("hello\nworld\n")
-    with pytest.raises(ManifestError, match="line 1: Expecting value"):
+    with pytest.raises(ManifestError, match="line 1: not JSON: Expecting value at character 1"):
         inspect_manifests([str(tmp_path / "m.jsonl")])
 
 
