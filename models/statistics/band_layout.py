@@ -1,8 +1,8 @@
 """Which forensic statistics belong to which band.
 
 Enters: names of statistics. Leaves: for each of the 24 fine bands the indices of what was measured
-in it, in one order for all bands, and the indices of what belongs to no band. A statistic of a
-wider band counts for every fine band within.
+in it, in one order for all bands, and the indices of what belongs to no band. A statistic of other
+bands counts for each fine band whose middle lies in its own; on an edge, in the lower.
 """
 
 import itertools
@@ -27,12 +27,14 @@ class BandLayout:
     """Indices into the inputs of a network, which are its statistics and then what is missing.
 
     Attributes:
-      bands: int64 ``[bands, measured]``; the number of inputs where a band lacks what others have.
-      rest: int64 ``[others]``.
+      cells: int64 ``[bands, measured]``; ``inputs`` where a band lacks what others have.
+      rest: int64 ``[others]``, what belongs to no band.
+      inputs: how many there are.
     """
 
-    bands: NDArray[np.int64]
+    cells: NDArray[np.int64]
     rest: NDArray[np.int64]
+    inputs: int
 
 
 def band_layout(names: Sequence[str], flagged: Sequence[int]) -> BandLayout:
@@ -43,7 +45,13 @@ def band_layout(names: Sequence[str], flagged: Sequence[int]) -> BandLayout:
         all others belong to no band.
       flagged: indices of statistics whose absence is an input of its own: one of each fine band,
         or none.
+
+    Raises:
+      ValueError: as many bands as nobody knows the edges of, or flags for some bands only.
     """
+    fine = len(FINE_EDGES) - 1
+    if len(flagged) not in (0, fine):
+        raise ValueError(f"{len(flagged)} statistics are flagged, not one of each of {fine} bands")
     absent = len(names) + len(flagged)
     index = {name: place for place, name in enumerate(names)}
     groups: dict[str, dict[str, int]] = {}
@@ -60,13 +68,14 @@ def band_layout(names: Sequence[str], flagged: Sequence[int]) -> BandLayout:
             )
         else:
             rest.append(place)
-    fine = len(FINE_EDGES) - 1
     middle = [(low + high) / 2 for low, high in itertools.pairwise(FINE_EDGES)]
     columns = []
     for group, statistics in groups.items():
         for statistic, count in statistics.items():
-            wider = np.searchsorted(EDGES[count], middle) - 1
-            columns.append([index[f"{group}/b{band}/{statistic}"] for band in wider])
+            if count not in EDGES:
+                raise ValueError(f"{group}: {count} bands, whose edges nobody knows")
+            around = np.searchsorted(EDGES[count], middle, side="left") - 1
+            columns.append([index[f"{group}/b{band}/{statistic}"] for band in around])
     for group, distance in sorted(apart):
         for low in (0, -distance):  # with the band above, with the band below
             columns.append([
@@ -75,4 +84,4 @@ def band_layout(names: Sequence[str], flagged: Sequence[int]) -> BandLayout:
             ])  # fmt: skip
     if flagged:
         columns.append([len(names) + place for place in range(len(flagged))])
-    return BandLayout(np.array(columns, np.int64).T, np.array(rest, np.int64))
+    return BandLayout(np.array(columns, np.int64).T, np.array(rest, np.int64), absent)

@@ -8,8 +8,9 @@ in the others, so these networks know more of generators that nobody has heard t
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any, ClassVar, Self, cast
+from typing import ClassVar, Self, cast
 
+import numpy as np
 import torch
 from torch import Tensor, nn
 
@@ -27,8 +28,8 @@ from artifactnet.models.statistics.parallel import (
 
 PATH_POINTS = 12
 """Of the straight path from the centre to a segment along which gradients are averaged."""
-BANDS, MEASURED = range(1, 129), range(1, 4097)
-"""What is believed of a file."""
+MOST_CELLS = 2**18
+"""Numbers of one layer of all networks of a segment that are believed of a file."""
 
 
 @dataclass(frozen=True)
@@ -55,24 +56,33 @@ class BandNetwork(ParallelNetworks):
     """
 
     NAME: ClassVar[str] = "band network"
-    bands: Tensor
+    cells: Tensor
     rest: Tensor
 
     def __init__(
         self,
+        layout: BandLayout,
         statistics: int,
         flagged: int,
-        bands: tuple[int, int],
-        rest: int,
-        shape: BandShape,
+        shape: BandShape | None = None,
         input_dropout: float = 0.0,
         dropout: float = 0.0,
     ) -> None:
+        """Networks for ``layout``, not yet trained.
+
+        Raises:
+          ValueError: the layout is of another number of inputs.
+        """
         super().__init__(statistics, flagged)
-        count, measured = bands
+        if statistics + flagged != layout.inputs:
+            raise ValueError(
+                f"the layout is of {layout.inputs} inputs, not of {statistics} and {flagged}"
+            )
+        shape = shape or BandShape()
         networks, depth = shape.networks, shape.depth
-        self.register_buffer("bands", torch.zeros(count, measured, dtype=torch.int64))
-        self.register_buffer("rest", torch.zeros(rest, dtype=torch.int64))
+        count, measured = layout.cells.shape
+        self.register_buffer("cells", torch.tensor(layout.cells))
+        self.register_buffer("rest", torch.tensor(layout.rest))
         self.input_dropout = nn.Dropout(input_dropout)
         self.place = nn.Parameter(torch.zeros(networks, count, shape.band_width))
         sizes = (measured, shape.band_width, depth)
@@ -81,41 +91,22 @@ class BandNetwork(ParallelNetworks):
         self.neighbours = nn.ModuleList(
             Hidden(networks, 3 * depth, depth, dropout / 2) for _ in range(shape.neighbours)
         )
-        self.behind = Hidden(networks, 3 * depth + rest, shape.width, dropout)
+        self.behind = Hidden(networks, 3 * depth + len(layout.rest), shape.width, dropout)
         self.output = ParallelLinear(networks, shape.width, 1)
-
-    @classmethod
-    def of_layout(
-        cls,
-        layout: BandLayout,
-        statistics: int,
-        flagged: int,
-        shape: BandShape,
-        input_dropout: float = 0.0,
-        dropout: float = 0.0,
-    ) -> Self:
-        """Networks for ``layout``, not yet trained."""
-        count, measured = layout.bands.shape
-        network = cls(
-            statistics, flagged, (count, measured), len(layout.rest), shape, input_dropout, dropout
-        )
-        network.bands.copy_(torch.from_numpy(layout.bands))
-        network.rest.copy_(torch.from_numpy(layout.rest))
-        return network
 
     @property
     def _first(self) -> Hidden:
         return cast(Hidden, self.band_layers[0])
 
-    def _cells(self, inputs: Tensor) -> Tensor:
+    def _measured(self, inputs: Tensor) -> Tensor:
         """``[..., bands, measured]`` of ``inputs`` ``[..., inputs]``; 0 where a band lacks one."""
-        return nn.functional.pad(inputs, (0, 1))[..., self.bands]
+        return nn.functional.pad(inputs, (0, 1))[..., self.cells]
 
     def of_inputs(self, inputs: Tensor) -> Tensor:
         """Logits ``[networks, rows]`` of ``inputs`` ``[networks, rows, statistics + flagged]``."""
         inputs = self.input_dropout(inputs)
-        first = self._first.linear(self._cells(inputs).flatten(1, 2))
-        return self._of_first(first.unflatten(1, (-1, len(self.bands))), inputs[..., self.rest])
+        first = self._first.linear(self._measured(inputs).flatten(1, 2))
+        return self._of_first(first.unflatten(1, (-1, len(self.cells))), inputs[..., self.rest])
 
     def _of_first(self, x: Tensor, rest: Tensor) -> Tensor:
         """Logits ``[networks, rows]``.
@@ -124,7 +115,7 @@ class BandNetwork(ParallelNetworks):
           x: what the first linear layer gives, ``[networks, rows, bands, band_width]``.
           rest: inputs that belong to no band, ``[networks, rows, others]``.
         """
-        count = len(self.bands)
+        count = len(self.cells)
         x = self._first.after_linear((x + self.place[:, None]).flatten(1, 2))
         for layer in self.band_layers[1:]:
             x = layer(x)
@@ -145,8 +136,8 @@ class BandNetwork(ParallelNetworks):
         The first layer is linear, so it is walked once and not at every point of the path.
         """
         segments, weight = len(inputs), self._first.linear.weight.detach()
-        cells = self._cells(inputs).flatten(0, 1).expand(self.networks, -1, -1)
-        moved = (cells @ weight).unflatten(1, (segments, -1))
+        measured = self._measured(inputs).flatten(0, 1).expand(self.networks, -1, -1)
+        moved = (measured @ weight).unflatten(1, (-1, len(self.cells)))
         points = midpoints(PATH_POINTS)
         path = points[:, None, None, None] * moved[:, None]
         path = path + self._first.linear.bias.detach()[:, :, None, None]
@@ -157,9 +148,9 @@ class BandNetwork(ParallelNetworks):
             self._of_first(path, rest).mean(dim=0).sum(), (path, rest)
         )
         steps = by_band.unflatten(1, (PATH_POINTS, segments)).mean(dim=1).flatten(1, 2)
-        slopes = (steps @ weight.mT).sum(dim=0).unflatten(0, (segments, -1)).flatten(1)
+        slopes = (steps @ weight.mT).sum(dim=0).unflatten(0, (-1, len(self.cells))).flatten(1)
         slope = inputs.new_zeros(segments, inputs.shape[1] + 1)
-        slope.index_add_(1, self.bands.flatten(), slopes)
+        slope.index_add_(1, self.cells.flatten(), slopes)
         beside = by_rest.unflatten(1, (PATH_POINTS, segments)).mean(dim=1).sum(dim=0)
         slope.index_add_(1, self.rest, beside)
         return slope[:, :-1] * inputs
@@ -167,33 +158,37 @@ class BandNetwork(ParallelNetworks):
     @classmethod
     def of_shapes(cls, tensors: Mapping[str, Tensor]) -> Self:
         """See ``ParallelNetworks.of_shapes``."""
-        networks, _, band_width = tensors["band_layers.0.linear.weight"].shape
-        depth = tensors["band_layers.1.linear.weight"].shape[2]
-        width = tensors["behind.linear.weight"].shape[2]
-        count, measured = tensors["bands"].shape
+        networks, measured, band_width = tensors["band_layers.0.linear.weight"].shape
+        _, _, depth = tensors["band_layers.1.linear.weight"].shape
+        _, _, width = tensors["behind.linear.weight"].shape
+        count, _ = tensors["cells"].shape
         neighbours = sum(
             name.startswith("neighbours.") and name.endswith("linear.weight") for name in tensors
         )
         believed = (
             networks in NETWORKS
             and all(one in WIDTHS for one in (band_width, depth, width))
-            and neighbours in range(max(LAYERS) + 1)
-            and count in BANDS
-            and measured in MEASURED
+            and neighbours <= max(LAYERS)
+            and networks * count * max(measured, band_width, 3 * depth) <= MOST_CELLS
+            and len(tensors["rest"]) <= len(tensors["center"])
         )
         if not believed:
-            raise ValueError("too large")
+            raise ValueError("larger or smaller than is believed")
+        statistics, flagged = len(tensors["center"]), len(tensors["flagged"])
+        # Indices are read only once their type is known.
+        empty = BandLayout(
+            np.zeros(tuple(tensors["cells"].shape), np.int64),
+            np.zeros(len(tensors["rest"]), np.int64),
+            statistics + flagged,
+        )
         shape = BandShape(networks, band_width, depth, neighbours, width)
-        return cls(
-            len(tensors["center"]), len(tensors["flagged"]), (count, measured),
-            len(tensors["rest"]), shape,
-        )  # fmt: skip
+        return cls(empty, statistics, flagged, shape)
 
-    def check(self, tensors: Mapping[str, Any]) -> None:
+    def check(self, tensors: Mapping[str, Tensor]) -> None:
         """See ``ParallelNetworks.check``."""
         super().check(tensors)
         inputs = len(tensors["center"]) + len(tensors["flagged"])
-        for name, most in (("bands", inputs), ("rest", inputs - 1)):
+        for name, most in (("cells", inputs), ("rest", inputs - 1)):
             tensor = tensors[name]
             within = bool(((tensor >= 0) & (tensor <= most)).all())
             self.require(within, f"{name} is out of bounds")

@@ -25,11 +25,14 @@ BAND_NETWORK = "bands."
 """Prefix of the tensors of the networks that share weights over bands."""
 VOICE = "voice."
 """Prefix of the tensors of the trees that know a voice alone."""
+PREFIXES = (NETWORK, BAND_NETWORK, VOICE)
 VOICE_DOUBT = 0.5
 """By how much P(a voice alone) of 1 shrinks a logit: of such sound it says less either way."""
 MIX = "mix"
 """float32, one number each for trees, dense networks and band networks, as far as there are any:
 what their logits are multiplied by."""
+LARGEST_MIX = 100.0
+"""That is believed of a file."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -39,7 +42,7 @@ class StatisticsHead:
     Attributes:
       trees: boosted trees.
       network: dense networks, if any.
-      bands: networks that share weights over bands, if any.
+      band_network: networks that share weights over bands, if any.
       mix: what the logits of trees, dense and band networks are multiplied by before they are
         added; of those there are.
       voice: trees that tell a voice alone from music; ``None`` where nobody asks. Speech and
@@ -48,7 +51,7 @@ class StatisticsHead:
 
     trees: BoostedTrees
     network: StatisticsNetwork | None = None
-    bands: BandNetwork | None = None
+    band_network: BandNetwork | None = None
     mix: tuple[float, ...] = (1.0,)
     voice: BoostedTrees | None = None
 
@@ -60,7 +63,7 @@ class StatisticsHead:
     @property
     def _networks(self) -> list[tuple[float, ParallelNetworks]]:
         """Each kind of network there is, and its share of the mix."""
-        there = [one for one in (self.network, self.bands) if one is not None]
+        there = [one for one in (self.network, self.band_network) if one is not None]
         return list(zip(self.mix[1:], there, strict=True))
 
     def logit(self, features: NDArray[np.float32]) -> NDArray[np.float64]:
@@ -97,7 +100,7 @@ class StatisticsHead:
     def to_tensors(self) -> dict[str, NDArray[Any]]:
         """The arrays that ``from_tensors`` takes."""
         tensors = self.trees.to_tensors()
-        for prefix, network in ((NETWORK, self.network), (BAND_NETWORK, self.bands)):
+        for prefix, network in ((NETWORK, self.network), (BAND_NETWORK, self.band_network)):
             if network is not None:
                 tensors |= {prefix + name: a for name, a in network.to_arrays().items()}
                 tensors[MIX] = np.array(self.mix, np.float32)
@@ -112,9 +115,8 @@ class StatisticsHead:
         Raises:
           ValueError: naming the tensor that is missing, misshapen or out of bounds.
         """
-        dense, banded, of_voice = (_part(tensors, one) for one in (NETWORK, BAND_NETWORK, VOICE))
-        prefixes = (NETWORK, BAND_NETWORK, VOICE)
-        own = {n: t for n, t in tensors.items() if not n.startswith(prefixes) and n != MIX}
+        dense, banded, of_voice = (_part(tensors, one) for one in PREFIXES)
+        own = {n: t for n, t in tensors.items() if not n.startswith(PREFIXES) and n != MIX}
         trees = BoostedTrees.from_tensors(own)
         voice = BoostedTrees.from_tensors(of_voice) if of_voice else None
         if voice is not None and voice.features != trees.features:
@@ -122,17 +124,17 @@ class StatisticsHead:
         if not dense and not banded and MIX not in tensors:
             return cls(trees, voice=voice)
         network = StatisticsNetwork.from_arrays(dense) if dense else None
-        bands = BandNetwork.from_arrays(banded) if banded else None
-        there = [one for one in (network, bands) if one is not None]
+        band_network = BandNetwork.from_arrays(banded) if banded else None
+        there = [one for one in (network, band_network) if one is not None]
         for one in there:
             if len(one.center) != trees.features:
                 raise ValueError(
                     f"{one.NAME}: reads {len(one.center)} statistics, the trees {trees.features}"
                 )
         mix = np.asarray(tensors.get(MIX, ()))
-        if mix.shape != (1 + len(there),) or not np.isfinite(mix).all():
+        if mix.shape != (1 + len(there),) or not (np.abs(mix) <= LARGEST_MIX).all():
             raise ValueError(f"statistics head: mix must be {1 + len(there)} finite numbers")
-        return cls(trees, network, bands, tuple(float(one) for one in mix), voice)
+        return cls(trees, network, band_network, tuple(float(one) for one in mix), voice)
 
 
 def _part(tensors: Mapping[str, NDArray[Any]], prefix: str) -> dict[str, NDArray[Any]]:

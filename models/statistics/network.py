@@ -79,5 +79,5 @@ class StatisticsNetwork(ParallelNetworks):
         layers = sum(name.endswith("linear.weight") for name in tensors)
         networks, _, width = tensors["hidden.0.linear.weight"].shape
         if networks not in NETWORKS or width not in WIDTHS or layers not in LAYERS:
-            raise ValueError("too large")
+            raise ValueError("hidden layers are larger or smaller than is believed")
         return cls(len(tensors["center"]), len(tensors["flagged"]), networks, width, layers)

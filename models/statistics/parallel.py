@@ -17,8 +17,11 @@ LIMIT = 4.0
 """Standardised statistics are clipped here, so that none decides alone, however odd a file is."""
 NETWORKS, WIDTHS, LAYERS = range(1, 65), range(1, 4097), range(1, 9)
 """What is believed of a file."""
-LARGEST = 1e12
-"""Of a tensor's numbers; beyond it a logit could be none."""
+LARGEST, LARGEST_UNIT = 1e4, 1e12
+"""Of a tensor's numbers, and of those in a statistic's own unit, that are believed of a file."""
+IN_UNITS = ("center", "scale")
+BLOCK = 16
+"""Segments whose path is walked at a time."""
 
 
 class ParallelLinear(nn.Module):
@@ -116,7 +119,7 @@ class ParallelNetworks(nn.Module):
         """Logit of the centre, and what each statistic adds to it.
 
         Parts of the straight path from a segment whose statistics are all the median; what the
-        midpoint rule misses is shared out by size, so that the parts sum to the logit.
+        midpoint rule misses is shared out by size, so that the parts sum to what the logit gains.
 
         Args:
           statistics: ``[segments, statistics]``.
@@ -126,7 +129,8 @@ class ParallelNetworks(nn.Module):
         """
         inputs = self.inputs(statistics)
         with torch.inference_mode(False), torch.enable_grad():
-            parts = self.path_parts(inputs.clone()).detach()
+            blocks = inputs.clone().split(BLOCK)
+            parts = torch.cat([self.path_parts(block).detach() for block in blocks])
         with torch.no_grad():
             origin = self.of_inputs(inputs.new_zeros(self.networks, 1, inputs.shape[1])).mean()
             wanted = self.of_inputs(inputs.expand(self.networks, -1, -1)).mean(dim=0) - origin
@@ -139,7 +143,7 @@ class ParallelNetworks(nn.Module):
         return origin, own
 
     def to_arrays(self) -> dict[str, NDArray[Any]]:
-        """Its tensors; weights as float16, which moves a logit by less than .01."""
+        """Its tensors; weights as float16."""
         return {
             name: (tensor.half() if name.endswith("weight") else tensor).cpu().numpy()
             for name, tensor in self.state_dict().items()
@@ -150,7 +154,7 @@ class ParallelNetworks(nn.Module):
         """Networks as large as ``tensors`` say, with numbers of their own.
 
         Raises:
-          KeyError, ValueError, TypeError, RuntimeError: they don't say, or too much.
+          Exception: they don't say, or more than is believed.
         """
         raise NotImplementedError
 
@@ -160,7 +164,7 @@ class ParallelNetworks(nn.Module):
         Raises:
           ValueError: naming the tensor.
         """
-        self.require(bool((tensors["scale"] > 0).all()), "scale must be positive")
+        self.require(bool((tensors["scale"].float() > 0).all()), "scale must be positive")
         flagged, count = tensors["flagged"], len(tensors["center"])
         self.require(bool(((flagged >= 0) & (flagged < count)).all()), "flagged is out of bounds")
 
@@ -173,25 +177,27 @@ class ParallelNetworks(nn.Module):
         """
         tensors = {name: torch.from_numpy(np.array(array)) for name, array in arrays.items()}
         try:
+            flags, statistics = len(tensors["flagged"]), len(tensors["center"])
+            cls.require(statistics > 0 and flags <= statistics, "more flags than statistics")
             with torch.device("meta"):  # nothing is allocated before every shape is checked
                 network = cls.of_shapes(tensors).eval()
-        except (KeyError, ValueError, TypeError, RuntimeError) as error:
-            raise ValueError(f"{cls.NAME}: no usable first layer ({error})") from error
+        except Exception as error:  # whatever shapes that nobody meant can raise
+            raise ValueError(f"{cls.NAME}: unusable shapes ({error})") from error
         expected = network.state_dict()
         for name in sorted(expected.keys() | tensors.keys()):
             cls.require(name in expected, f"{name} is not expected")
             cls.require(name in tensors, f"{name} is missing")
             tensor, want = tensors[name], expected[name]
             cls.require(tensor.shape == want.shape, f"{name} is {tuple(tensor.shape)}")
-            cls.require(
-                tensor.is_floating_point() == want.is_floating_point(), f"{name} is {tensor.dtype}"
-            )
-            within = not tensor.numel() or float(tensor.abs().max()) < LARGEST
+            known = (torch.float16, torch.float32) if want.is_floating_point() else (torch.int64,)
+            cls.require(tensor.dtype in known, f"{name} is {tensor.dtype}")
+            most = LARGEST_UNIT if name in IN_UNITS or tensor.dtype == torch.int64 else LARGEST
+            within = not tensor.numel() or float(tensor.abs().max()) <= most
             cls.require(bool(torch.isfinite(tensor).all()) and within, f"{name} must be finite")
         network.check(tensors)
         own = {name: tensor.to(expected[name].dtype) for name, tensor in tensors.items()}
         network.load_state_dict(own, assign=True)
-        return network
+        return network.requires_grad_(False)
 
     @classmethod
     def require(cls, holds: bool, complaint: str) -> None:

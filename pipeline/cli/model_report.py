@@ -56,7 +56,7 @@ def _of_head(head: StatisticsHead) -> dict[str, int]:
     return {
         "trees": head.trees.trees,
         "networks": head.network.networks if head.network else 0,
-        "band_networks": head.bands.networks if head.bands else 0,
+        "band_networks": head.band_network.networks if head.band_network else 0,
         "statistics": head.features,
     }
 

@@ -36,8 +36,8 @@ LAYOUT = band_layout(FEATURE_NAMES, BANDS.tolist())
 """Which statistic belongs to which band."""
 MIX = (0.3, 0.25, 0.35)
 """Of the logits of trees, dense and band networks."""
-BAND_SETTING = "band."
-"""Before the name of a setting of the band networks."""
+DENSE, BAND = "dense.", "band."
+"""Before the names of settings of dense and of band networks."""
 
 
 @dataclass(frozen=True)
@@ -46,7 +46,7 @@ class HeadConfig:
 
     boosting: BoostingConfig = field(default_factory=BoostingConfig)
     network: NetworkConfig | None = field(default_factory=NetworkConfig)
-    bands: BandConfig | None = field(default_factory=BandConfig)
+    band_network: BandConfig | None = field(default_factory=BandConfig)
 
 
 def _leaves(config: Any) -> dict[str, Any]:
@@ -71,32 +71,28 @@ def _changed(config: Any, settings: dict[str, str]) -> Any:
 
 
 def parsed_config(settings: Iterable[str]) -> HeadConfig:
-    """A configuration from ``name=value`` texts, of band networks ``band.name=value``.
+    """A configuration from ``name=value`` texts.
 
-    ``networks=0`` leaves out the dense networks, ``band.networks=0`` the band networks.
+    Of the trees ``bags=1``, of dense networks ``dense.epochs=6``, of band networks
+    ``band.depth=32``; ``dense.networks=0`` and ``band.networks=0`` leave them out.
 
     Raises:
       ValueError: no such name, or a value of another type.
     """
-    boosting, network, bands = BoostingConfig(), NetworkConfig(), BandConfig()
-    known = {
-        "": {**_leaves(boosting), **_leaves(network)},
-        BAND_SETTING: _leaves(bands),
-    }
-    found: dict[str, dict[str, str]] = {"": {}, BAND_SETTING: {}}
+    own = {"": BoostingConfig(), DENSE: NetworkConfig(), BAND: BandConfig()}
+    known = {prefix: _leaves(config) for prefix, config in own.items()}
+    found: dict[str, dict[str, str]] = {prefix: {} for prefix in own}
     for one in settings:
         name, _, value = one.partition("=")
-        prefix = BAND_SETTING if name.startswith(BAND_SETTING) else ""
+        prefix = next((p for p in (DENSE, BAND) if name.startswith(p)), "")
         name = name.removeprefix(prefix)
         if name not in known[prefix]:
             names = [prefix + name for prefix, own in known.items() for name in own]
             raise ValueError(f"--set {one}: use one of {', '.join(names)}")
         found[prefix][name] = value
-    network, bands = _changed(network, found[""]), _changed(bands, found[BAND_SETTING])
+    boosting, network, band = (_changed(own[prefix], found[prefix]) for prefix in own)
     return HeadConfig(
-        _changed(boosting, found[""]),
-        network if network.networks else None,
-        bands if bands.shape.networks else None,
+        boosting, network if network.networks else None, band if band.shape.networks else None
     )
 
 
@@ -146,10 +142,12 @@ def fit_head(
     flagged = BANDS[crops.features.shape[1] > BANDS]
     lesson = Lesson(crops.features[chosen], own, weights, flagged)
     network = fit_network(lesson, config.network, seed) if config.network else None
-    bands = None
-    if config.bands and layout is not None:
-        bands = fit_band_network(lesson, layout, config.bands, seed)
-    there = np.array([True, network is not None, bands is not None])
+    band_network = None
+    if config.band_network and layout is not None:
+        band_network = fit_band_network(lesson, layout, config.band_network, seed)
+    there = np.array([True, network is not None, band_network is not None])
+    if there.sum() == 1:
+        return StatisticsHead(trees)
     # What is not there leaves its share to the others.
     mix = np.array(MIX)[there] * np.sum(MIX) / np.array(MIX)[there].sum()
-    return StatisticsHead(trees, network, bands, tuple(mix.tolist()))
+    return StatisticsHead(trees, network, band_network, tuple(mix.tolist()))

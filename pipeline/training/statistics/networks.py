@@ -100,7 +100,7 @@ def fit_band_network(
     """Fit networks that share weights over the bands of ``layout``."""
     config = config or BandConfig()
     torch.manual_seed(seed)
-    network = BandNetwork.of_layout(
+    network = BandNetwork(
         layout,
         lesson.features.shape[1],
         len(lesson.flagged),

@@ -38,9 +38,7 @@ def main(
     weights: Annotated[Path, typer.Option(help="Detector whose networks stay.")] = SHIPPED_WEIGHTS,
     settings: Annotated[
         list[str] | None,
-        typer.Option(
-            "--set", help="Of trees or networks, name=value; of band networks band.name=value."
-        ),
+        typer.Option("--set", help="Of trees NAME=VALUE, of networks dense.NAME= or band.NAME=."),
     ] = None,
     weighting: Annotated[list[str] | None, typer.Option(help="Of the crops, name=value.")] = None,
     drop: Annotated[list[str] | None, typer.Option(help="Group that is left out.")] = None,

@@ -5,9 +5,10 @@ import pytest
 import torch
 
 from artifactnet.models.statistics.band_layout import BandLayout, band_layout
-from artifactnet.models.statistics.band_network import BandNetwork, BandShape
+from artifactnet.models.statistics.band_network import PATH_POINTS, BandNetwork, BandShape
 from artifactnet.models.statistics.forensic_statistics import FEATURE_NAMES, FINE_EDGES
 from artifactnet.models.statistics.head import StatisticsHead
+from artifactnet.models.statistics.parallel import midpoints
 from artifactnet.pipeline.training.statistics.boosting import BoostingConfig
 from artifactnet.pipeline.training.statistics.heads import (
     BANDS,
@@ -19,41 +20,50 @@ from artifactnet.pipeline.training.statistics.heads import (
 from artifactnet.pipeline.training.statistics.networks import BandConfig, Learning, NetworkConfig
 
 SMALL = BandShape(networks=2, band_width=16, depth=8, neighbours=1, width=16)
-TWELVE = BandLayout(np.arange(24).reshape(12, 2), np.array([24, 25]))
+TWELVE = BandLayout(np.arange(24).reshape(12, 2), np.array([24, 25]), 26)
 """Twelve bands of two statistics, and two that belong to none."""
 
 
 def test_every_statistic_is_in_a_band_or_in_none() -> None:
     absent = len(FEATURE_NAMES) + len(BANDS)
-    banded = set(LAYOUT.bands.ravel().tolist()) - {absent}
+    banded = set(LAYOUT.cells.ravel().tolist()) - {absent}
     rest = set(LAYOUT.rest.tolist())
     assert banded | rest == set(range(absent))
     assert not banded & rest
-    assert len(LAYOUT.bands) == len(FINE_EDGES) - 1
+    assert len(LAYOUT.cells) == len(FINE_EDGES) - 1
 
 
 def test_a_row_of_the_layout_is_of_one_band() -> None:
     names = [*FEATURE_NAMES, *(f"missing/b{band}" for band in range(24)), ""]
-    low, high = ({names[i] for i in LAYOUT.bands[band]} for band in (0, 23))
+    low, high = ({names[i] for i in LAYOUT.cells[band]} for band in (0, 23))
     # 200 to 600 Hz: the first of 24, of 8 and, by its middle, of 12 bands.
     assert {"phase/b0/time", "fine_correlation/b0/df0_dt1", "tonal/b0/share"} < low
     assert {"comodulation/b0/b1", "missing/b0"} < low
     # 15 to 16.2 kHz; there is no band above to move with.
     assert {"phase/b23/time", "fine_correlation/b7/df0_dt1", "tonal/b11/share"} < high
     assert {"comodulation/b22/b23", "comodulation/b20/b23", "missing/b23", ""} < high
-    column = [names[i] for i in LAYOUT.bands[:, 0]]
-    assert len({name.split("/")[-1] for name in column}) == 1
+    for column in LAYOUT.cells.T[:-7]:  # all but those of pairs of bands, and what is missing
+        assert len({tuple(names[i].split("/")[::2]) for i in column}) == 1
 
 
-def test_a_narrower_name_is_of_no_band() -> None:
+def test_bands_that_nobody_knows_are_refused() -> None:
+    with pytest.raises(ValueError, match="hull: 3 bands, whose edges nobody knows"):
+        band_layout(["hull/b2/p5"], [])
+    with pytest.raises(ValueError, match="2 statistics are flagged"):
+        band_layout(FEATURE_NAMES, [0, 1])
+    with pytest.raises(ValueError, match="the layout is of 26 inputs, not of 30 and 0"):
+        BandNetwork(TWELVE, 30, 0, SMALL)
+
+
+def test_a_name_without_a_band_is_of_no_band() -> None:
     layout = band_layout(["hull/x/p5", *(f"phase/b{band}/time" for band in range(24))], [])
     assert layout.rest.tolist() == [0]
-    assert layout.bands.tolist() == [[band + 1] for band in range(24)]
+    assert layout.cells.tolist() == [[band + 1] for band in range(24)]
 
 
 def network(seed: int = 0) -> BandNetwork:
     torch.manual_seed(seed)
-    return BandNetwork.of_layout(TWELVE, 26, 0, SMALL).eval()
+    return BandNetwork(TWELVE, 26, 0, SMALL).eval()
 
 
 def test_bands_share_their_weights() -> None:
@@ -84,9 +94,30 @@ def test_contributions_add_up_and_name_what_moved() -> None:
         origin, parts = net.contributions(x)
         logit = net(x)
     torch.testing.assert_close(origin + parts.sum(dim=1), logit)
-    assert set(parts[0].nonzero().ravel().tolist()) <= {8, 9}
+    assert parts[0].nonzero().ravel().tolist() == [8, 9]
     assert parts[1].nonzero().ravel().tolist() == [25]
     assert not parts[2].any()
+
+
+def test_parts_are_the_gradients_along_the_path() -> None:
+    rng = torch.Generator().manual_seed(0)
+    net = BandNetwork(LAYOUT, len(FEATURE_NAMES), len(BANDS), SMALL).eval()
+    with torch.no_grad():
+        net.flagged.copy_(torch.from_numpy(BANDS))
+        net.place.normal_(generator=rng)
+    x = 2 * torch.randn(3, len(FEATURE_NAMES), generator=rng)
+    x[torch.rand(x.shape, generator=rng) < 0.1] = np.nan
+    inputs = net.inputs(x)
+    expected = torch.zeros_like(inputs)
+    for point in midpoints(PATH_POINTS):
+        place = (point * inputs).requires_grad_()
+        net.of_inputs(place.expand(2, -1, -1)).mean(dim=0).sum().backward()
+        expected += place.grad * inputs / PATH_POINTS
+    torch.testing.assert_close(net.path_parts(inputs), expected, atol=1e-6, rtol=1e-4)
+    _, own = net.contributions(x)
+    assert own.shape == x.shape
+    assert (own[:, BANDS][torch.isnan(x[:, BANDS])] != 0).any()  # that it is missing counts
+    assert net.contributions(x[:0])[1].shape == (0, len(FEATURE_NAMES))
 
 
 Arrays = dict[str, np.ndarray]
@@ -95,16 +126,21 @@ Arrays = dict[str, np.ndarray]
 @pytest.mark.parametrize(
     ("name", "broken", "complaint"),
     [
-        ("bands", np.full((12, 2), 27), "bands is out of bounds"),
-        ("bands", np.full((12, 2), -1), "bands is out of bounds"),
-        ("bands", np.zeros((12, 3), np.int64), "band_layers.0.linear.weight is"),
-        ("bands", np.zeros((500, 2), np.int64), "too large"),
-        ("bands", np.zeros(24, np.int64), "no usable first layer"),
+        ("cells", np.full((12, 2), 27), "cells is out of bounds"),
+        ("cells", np.full((12, 2), -1), "cells is out of bounds"),
+        ("cells", np.zeros((12, 3), np.int64), "band_layers.0.linear.weight is"),
+        ("cells", np.zeros((9000, 2), np.int64), "larger or smaller than is believed"),
+        ("cells", np.zeros(24, np.int64), "unusable shapes"),
+        ("cells", np.zeros((12, 2), bool), "cells is torch.bool"),
+        ("rest", np.zeros(27, np.int64), "larger or smaller than is believed"),
         ("rest", np.array([0, 26]), "rest is out of bounds"),
         ("rest", np.array([0.0, 1.0], np.float32), "rest is torch.float32"),
         ("place", np.full((2, 12, 16), np.inf, np.float32), "place must be finite"),
         ("neighbours.0.gain", None, "neighbours.0.gain is missing"),
-        ("behind.linear.weight", np.zeros((2, 26, 9000), np.float16), "too large"),
+        ("behind.linear.weight", np.zeros((2, 26, 9000), np.float16), "than is believed"),
+        ("behind.linear.weight", np.zeros(2, np.float16), "unusable shapes"),
+        ("behind.gain", np.full((2, 1, 16), 9e11, np.float32), "gain must be finite"),
+        ("flagged", np.zeros(1_000_000, np.int64), "more flags than statistics"),
         ("extra", np.zeros(1, np.float32), "extra is not expected"),
     ],
 )
@@ -147,10 +183,12 @@ def test_what_was_learnt_in_some_bands_holds_in_others(
     clean = rng.standard_normal((200, 26)).astype(np.float32)
     traced = clean.copy()
     traced[:, 20:22] += 3
-    assert head.bands is not None
+    assert head.band_network is not None
     assert head.network is not None
     with torch.inference_mode():
-        by_bands = head.bands(torch.from_numpy(traced)) - head.bands(torch.from_numpy(clean))
+        by_bands = head.band_network(torch.from_numpy(traced)) - head.band_network(
+            torch.from_numpy(clean)
+        )
         dense = head.network(torch.from_numpy(traced)) - head.network(torch.from_numpy(clean))
     assert by_bands.mean() > 1
     assert by_bands.mean() > 2 * dense.mean()
@@ -175,7 +213,7 @@ def test_the_path_is_walked_finely_enough(
     learnt: tuple[StatisticsHead, np.ndarray, np.ndarray],
 ) -> None:
     head, x, _ = learnt
-    net = head.bands
+    net = head.band_network
     assert net is not None
     inputs = net.inputs(torch.from_numpy(x[:200]))
     parts = net.path_parts(inputs).detach()

@@ -83,9 +83,13 @@ def test_arrays_go_out_and_come_back(learnt: Learnt) -> None:
 
 
 def test_trees_alone_are_a_head(learnt: Learnt) -> None:
-    head, x, _ = learnt
+    head, x, y = learnt
     alone = StatisticsHead.from_tensors(head.trees.to_tensors())
     np.testing.assert_array_equal(alone.logit(x), head.trees.logit(x))
+    config = HeadConfig(BoostingConfig(max_iter=5, bags=1), None, None)
+    fitted = fit_head(Levels.of(x), np.ones(len(x), bool), y, np.ones(len(x)), config)
+    again = StatisticsHead.from_tensors(fitted.to_tensors())
+    np.testing.assert_array_equal(again.logit(x), fitted.logit(x))
 
 
 @pytest.mark.parametrize(
@@ -94,7 +98,14 @@ def test_trees_alone_are_a_head(learnt: Learnt) -> None:
         ("network.center", np.zeros(3, np.float32), "hidden.0.linear.weight"),
         ("network.scale", np.zeros(30, np.float32), "scale must be positive"),
         ("network.output.bias", np.full((2, 1, 1), np.nan, np.float32), "must be finite"),
-        ("network.hidden.0.linear.weight", np.zeros((2, 30), np.float16), "no usable first layer"),
+        ("network.hidden.0.linear.weight", np.zeros((2, 30), np.float16), "unusable shapes"),
+        ("network.hidden.0.linear.weight", np.zeros((0, 54, 8), np.float16), "unusable shapes"),
+        ("network.hidden.0.gain", np.full((2, 1, 24), 9e11, np.float32), "gain must be finite"),
+        ("network.flagged", np.zeros(1, np.uint16), "flagged is torch.uint16"),
+        ("network.flagged", np.zeros(31, np.int64), "more flags than statistics"),
+        ("network.center", np.zeros(0, np.float32), "more flags than statistics"),
+        ("network.scale", np.full(30, 1e-300), "scale is torch.float64"),
+        ("mix", np.full(2, 1e30, np.float32), "mix must be 2"),
         ("network.hidden.1.gain", None, "gain is missing"),
         ("network.extra", np.zeros(1, np.float32), "extra is not expected"),
         ("mix", np.zeros(3, np.float32), "mix must be 2"),
@@ -129,12 +140,21 @@ def test_fitting_is_repeatable(learnt: Learnt) -> None:
 
 
 def test_settings_are_parsed() -> None:
-    config = parsed_config(["max_iter=20", "width=8", "dropout=.1", "band.depth=9", "band.noise=0"])
-    assert config.boosting.max_iter == 20
+    config = parsed_config(
+        [
+            "max_iter=20",
+            "learning_rate=.5",
+            "dense.width=8",
+            "dense.dropout=.1",
+            "band.depth=9",
+            "band.noise=0",
+        ]
+    )
+    assert config.boosting == BoostingConfig(max_iter=20, learning_rate=0.5)
     assert config.network == NetworkConfig(width=8, learning=Learning(dropout=0.1))
-    assert config.bands == BandConfig(BandShape(depth=9), Learning(noise=0.0))
-    assert parsed_config(["networks=0"]).network is None
-    assert parsed_config(["band.networks=0"]).bands is None
+    assert config.band_network == BandConfig(BandShape(depth=9), Learning(noise=0.0))
+    assert parsed_config(["dense.networks=0"]).network is None
+    assert parsed_config(["band.networks=0"]).band_network is None
     with pytest.raises(ValueError, match="--set wdth=8: use one of"):
         parsed_config(["wdth=8"])
     with pytest.raises(ValueError, match=r"--set band.wdth=8: use one of .*band\.width"):
