@@ -28,7 +28,7 @@ class Learning:
 
     input_dropout: float = 0.1
     dropout: float = 0.2
-    epochs: float = 12.0
+    epochs: float = 8.0
     batch: int = 256
     learning_rate: float = 2e-3
     weight_decay: float = 0.1
