@@ -59,7 +59,7 @@ def save_module(
 
 
 def check_fit(module: nn.Module, tensors: Mapping[str, Tensor], path: Path) -> None:
-    """Refuse tensors that are not those of ``module`` by name and shape.
+    """Refuse tensors that are not those of ``module`` by name and shape, or not finite.
 
     Raises:
       WeightsError: naming ``path`` and the first few that are wrong.
@@ -71,6 +71,13 @@ def check_fit(module: nn.Module, tensors: Mapping[str, Tensor], path: Path) -> N
         raise WeightsError(
             f"{path}: {len(wrong)} tensors don't fit the network: {', '.join(wrong[:5])}"
         )
+    broken = [
+        name
+        for name, tensor in sorted(tensors.items())
+        if tensor.is_floating_point() and not bool(torch.isfinite(tensor).all())
+    ]
+    if broken:
+        raise WeightsError(f"{path}: numbers that are not finite in {', '.join(broken[:5])}")
 
 
 def load_module(

@@ -161,7 +161,7 @@ class BandNetwork(ParallelNetworks):
         networks, measured, band_width = tensors["band_layers.0.linear.weight"].shape
         _, _, depth = tensors["band_layers.1.linear.weight"].shape
         _, _, width = tensors["behind.linear.weight"].shape
-        count, _ = tensors["cells"].shape
+        count, own = tensors["cells"].shape
         neighbours = sum(
             name.startswith("neighbours.") and name.endswith("linear.weight") for name in tensors
         )
@@ -169,6 +169,8 @@ class BandNetwork(ParallelNetworks):
             networks in NETWORKS
             and all(one in WIDTHS for one in (band_width, depth, width))
             and neighbours <= max(LAYERS)
+            and count > 0
+            and own == measured > 0
             and networks * count * max(measured, band_width, 3 * depth) <= MOST_CELLS
             and len(tensors["rest"]) <= len(tensors["center"])
         )

@@ -16,6 +16,8 @@ LEAF = -1
 DEEPEST = 64
 """Levels of a tree that are believed; bounds what a crafted file can cost."""
 
+LARGEST_VALUE = 1e4
+"""Of a logit's part that is believed of a file."""
 DTYPES: Mapping[str, type[np.generic]] = {
     "roots": np.int32,
     "feature": np.int32,
@@ -156,8 +158,9 @@ def _check(tensors: Mapping[str, NDArray[Any]]) -> None:
     count = int(tensors["features"][0])
     _require(count > 0, "features must be positive")
     _require(bool(((feature >= LEAF) & (feature < count)).all()), "feature out of bounds")
-    _require(bool(np.isfinite(tensors["value"]).all()), "value must be finite")
-    _require(bool(np.isfinite(tensors["baseline"]).all()), "baseline must be finite")
+    for name in ("value", "baseline"):
+        believed = bool((np.abs(tensors[name]) <= LARGEST_VALUE).all())
+        _require(believed, f"{name} must be finite, at most {LARGEST_VALUE:g}")
     _require(not bool(np.isnan(tensors["threshold"]).any()), "threshold must not be NaN")
     _require(bool((tensors["missing_left"] <= 1).all()), "missing_left must be 0 or 1")
     inner = np.flatnonzero(feature != LEAF)

@@ -15,7 +15,7 @@ import torch
 from numpy.typing import NDArray
 
 from artifactnet.models.statistics.band_network import BandNetwork
-from artifactnet.models.statistics.boosted_trees import BoostedTrees
+from artifactnet.models.statistics.boosted_trees import LARGEST_VALUE, BoostedTrees
 from artifactnet.models.statistics.network import StatisticsNetwork
 from artifactnet.models.statistics.parallel import ParallelNetworks
 
@@ -33,6 +33,8 @@ MIX = "mix"
 what their logits are multiplied by."""
 LARGEST_MIX = 100.0
 """That is believed of a file."""
+TYPICAL = "typical"
+"""float32 ``[features]``: what each statistic adds in music by people, on average."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -47,6 +49,8 @@ class StatisticsHead:
         added; of those there are.
       voice: trees that tell a voice alone from music; ``None`` where nobody asks. Speech and
         unaccompanied singing in a studio look like a vocoder's output, so nothing is said of them.
+      typical: what each statistic adds in music by people on average, float32 ``[features]``;
+        ``None`` where nobody knows.
     """
 
     trees: BoostedTrees
@@ -54,6 +58,7 @@ class StatisticsHead:
     band_network: BandNetwork | None = None
     mix: tuple[float, ...] = (1.0,)
     voice: BoostedTrees | None = None
+    typical: NDArray[np.float32] | None = None
 
     @property
     def features(self) -> int:
@@ -77,6 +82,10 @@ class StatisticsHead:
     def contributions(self, features: NDArray[np.float32]) -> tuple[float, NDArray[np.float64]]:
         """The logit that all segments start from, and what each statistic adds to it.
 
+        Where it is known what is typical, the start is the mean logit of music by people, and each
+        statistic adds what it adds more than there. A point without statistics would be no start:
+        no music is like it, so what it scores means nothing.
+
         Args:
           features: ``[segments, features]``.
 
@@ -89,6 +98,9 @@ class StatisticsHead:
             origin, moved = network.contributions(torch.from_numpy(features))
             start += share * float(origin)
             parts += share * moved.double().numpy()
+        if self.typical is not None:
+            start += float(self.typical.sum(dtype=np.float64))
+            parts -= self.typical
         return start, parts
 
     def p_voice(self, features: NDArray[np.float32]) -> NDArray[np.float64]:
@@ -106,6 +118,8 @@ class StatisticsHead:
                 tensors[MIX] = np.array(self.mix, np.float32)
         if self.voice is not None:
             tensors |= {VOICE + name: a for name, a in self.voice.to_tensors().items()}
+        if self.typical is not None:
+            tensors[TYPICAL] = self.typical
         return tensors
 
     @classmethod
@@ -116,13 +130,19 @@ class StatisticsHead:
           ValueError: naming the tensor that is missing, misshapen or out of bounds.
         """
         dense, banded, of_voice = (_part(tensors, one) for one in PREFIXES)
-        own = {n: t for n, t in tensors.items() if not n.startswith(PREFIXES) and n != MIX}
+        apart = (MIX, TYPICAL)
+        own = {n: t for n, t in tensors.items() if not n.startswith(PREFIXES) and n not in apart}
         trees = BoostedTrees.from_tensors(own)
         voice = BoostedTrees.from_tensors(of_voice) if of_voice else None
         if voice is not None and voice.features != trees.features:
             raise ValueError(f"voice: reads {voice.features} statistics, not {trees.features}")
-        if not dense and not banded and MIX not in tensors:
-            return cls(trees, voice=voice)
+        typical = tensors.get(TYPICAL)
+        if typical is not None and not (
+            typical.shape == (trees.features,)
+            and typical.dtype == np.float32
+            and (np.abs(typical) <= LARGEST_VALUE).all()
+        ):
+            raise ValueError(f"statistics head: typical must be {trees.features} finite numbers")
         network = StatisticsNetwork.from_arrays(dense) if dense else None
         band_network = BandNetwork.from_arrays(banded) if banded else None
         there = [one for one in (network, band_network) if one is not None]
@@ -131,10 +151,16 @@ class StatisticsHead:
                 raise ValueError(
                     f"{one.NAME}: reads {len(one.center)} statistics, the trees {trees.features}"
                 )
-        mix = np.asarray(tensors.get(MIX, ()))
-        if mix.shape != (1 + len(there),) or not (np.abs(mix) <= LARGEST_MIX).all():
-            raise ValueError(f"statistics head: mix must be {1 + len(there)} finite numbers")
-        return cls(trees, network, band_network, tuple(float(one) for one in mix), voice)
+        mix = np.asarray(tensors.get(MIX, () if there else (1.0,)))
+        if mix.shape != (1 + len(there),):
+            raise ValueError(
+                f"statistics head: mix has {mix.size} numbers for trees and {len(there)} kinds of "
+                "network"
+            )
+        if not ((mix >= 0) & (mix <= LARGEST_MIX)).all():
+            raise ValueError(f"statistics head: mix must be from 0 to {LARGEST_MIX:g}")
+        shares = tuple(float(one) for one in mix)
+        return cls(trees, network, band_network, shares, voice, typical)
 
 
 def _part(tensors: Mapping[str, NDArray[Any]], prefix: str) -> dict[str, NDArray[Any]]:

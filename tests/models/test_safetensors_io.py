@@ -60,3 +60,12 @@ def test_tensors_that_do_not_fit(tmp_path: Path) -> None:
     save_module(nn.Linear(3, 2), {"inputs": 4}, tmp_path / "w.safetensors")
     with pytest.raises(WeightsError, match="1 tensors don't fit the network: weight"):
         load_module(build, tmp_path / "w.safetensors")
+
+
+def test_numbers_that_are_not_finite_are_refused_by_name(tmp_path: Path) -> None:
+    module = nn.Linear(3, 2)
+    module.bias.data[1] = float("nan")
+    path = tmp_path / "w.safetensors"
+    save_module(module, {"inputs": 3}, path)
+    with pytest.raises(WeightsError, match="numbers that are not finite in bias"):
+        load_module(build, path)

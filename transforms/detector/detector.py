@@ -88,11 +88,21 @@ def detector_of(options: DetectorOptions) -> "Detector | OnnxDetector":
       ValueError: the device can't be used.
     """
     with _loading:  # a harness may start several threads at once
-        return _load(options)
+        return _load(options, _identity(options.weights or SHIPPED_WEIGHTS))
+
+
+def _identity(path: Path) -> tuple[int, ...]:
+    """What changes where another file takes the place of ``path``; empty where there is none."""
+    try:
+        facts = path.stat()
+    except OSError:
+        return ()
+    return facts.st_ino, facts.st_size, facts.st_mtime_ns
 
 
 @lru_cache(maxsize=2)
-def _load(options: DetectorOptions) -> "Detector | OnnxDetector":
+def _load(options: DetectorOptions, identity: tuple[int, ...]) -> "Detector | OnnxDetector":
+    del identity  # tells a file from the one that was there before
     from artifactnet.transforms.detector.network_detector import open_detector, use_threads
 
     use_threads(options.threads)

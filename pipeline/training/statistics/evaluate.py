@@ -27,12 +27,13 @@ from artifactnet.pipeline.training.statistics.bank import WINDOW_SECONDS, shards
 from artifactnet.pipeline.training.statistics.heads import (
     BANDS,
     LAYOUT,
+    SETTINGS_HELP,
     HeadConfig,
     Levels,
     fit_head,
     parsed_config,
 )
-from artifactnet.pipeline.training.statistics.voice import voice_of_crops
+from artifactnet.pipeline.training.statistics.voice import LEARNT, voice_of_crops
 from artifactnet.pipeline.training.statistics.weights import (
     assign_folds,
     crop_weights,
@@ -257,7 +258,7 @@ def main(
     drop: Annotated[list[str] | None, typer.Option(help="Group that is left out.")] = None,
     settings: Annotated[
         list[str] | None,
-        typer.Option("--set", help="Of trees NAME=VALUE, of networks dense.NAME= or band.NAME=."),
+        typer.Option("--set", help=SETTINGS_HELP),
     ] = None,
     weighting: Annotated[list[str] | None, typer.Option(help="Of the crops, name=value.")] = None,
     learn: Annotated[list[str] | None, typer.Option(help="Section to learn from.")] = None,
@@ -265,7 +266,7 @@ def main(
     """Measure heads on generators and sources that they never learnt from; results in OUT."""
     config = parsed_config(settings or [])
     group = np.array([one.split("/")[0] for one in FEATURE_NAMES])
-    learnt = tuple(learn or ("train", "plain"))
+    learnt = tuple(learn or LEARNT)
     features, table = load(bank, (*SECTIONS, *(one for one in learnt if one not in SECTIONS)))
     doubt = 1 - VOICE_DOUBT * voice_of_crops(features, table)
     features[:, np.isin(group, drop or [])] = np.nan

@@ -38,6 +38,10 @@ MIX = (0.3, 0.25, 0.35)
 """Of the logits of trees, dense and band networks."""
 DENSE, BAND = "dense.", "band."
 """Before the names of settings of dense and of band networks."""
+SETTINGS_HELP = (
+    "Of the trees, like bags=1, of dense networks, like dense.epochs=6, of band networks, like "
+    "band.depth=32; dense.networks=0 leaves a kind out. A wrong name lists them all."
+)
 
 
 @dataclass(frozen=True)
@@ -58,6 +62,16 @@ def _leaves(config: Any) -> dict[str, Any]:
     return found
 
 
+def _number(kind: type, name: str, text: str) -> Any:
+    try:
+        number = float(text)
+    except ValueError as error:
+        raise ValueError(f"--set {name}={text}: not a number") from error
+    if number < 0 or kind(number) != number:
+        raise ValueError(f"--set {name}={text}: use a number of type {kind.__name__} from 0")
+    return kind(number)
+
+
 def _changed(config: Any, settings: dict[str, str]) -> Any:
     """``config`` with those of ``settings`` that it or a configuration within it has."""
     changes = {}
@@ -66,7 +80,7 @@ def _changed(config: Any, settings: dict[str, str]) -> Any:
         if is_dataclass(value):
             changes[one.name] = _changed(value, settings)
         elif one.name in settings:
-            changes[one.name] = type(value)(float(settings[one.name]))
+            changes[one.name] = _number(type(value), one.name, settings[one.name])
     return replace(config, **changes)
 
 
@@ -151,3 +165,26 @@ def fit_head(
     # What is not there leaves its share to the others.
     mix = np.array(MIX)[there] * np.sum(MIX) / np.array(MIX)[there].sum()
     return StatisticsHead(trees, network, band_network, tuple(mix.tolist()))
+
+
+def with_typical(
+    head: StatisticsHead,
+    human: NDArray[np.float32],
+    weights: NDArray[np.float64],
+    most: int = 3000,
+    seed: int = 0,
+) -> StatisticsHead:
+    """``head`` that accounts for a score from where music by people lies.
+
+    Args:
+      head: as fitted.
+      human: statistics of crops of it ``[crops, statistics]``.
+      weights: ``[crops]``, the probability with which each is drawn.
+      most: crops that the average is of.
+      seed: of the draw.
+    """
+    drawn = np.random.default_rng(seed).choice(len(human), most, p=weights / weights.sum())
+    bare = replace(head, typical=None)
+    blocks = np.array_split(human[drawn], max(1, most // 100))
+    parts = np.concatenate([bare.contributions(block)[1] for block in blocks])
+    return replace(head, typical=parts.mean(axis=0).astype(np.float32))

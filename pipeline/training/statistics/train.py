@@ -20,11 +20,14 @@ from artifactnet.pipeline.training.statistics.evaluate import RESYNTHESISED, loa
 from artifactnet.pipeline.training.statistics.heads import (
     BANDS,
     LAYOUT,
+    SETTINGS_HELP,
     Levels,
     fit_head,
     parsed_config,
+    with_typical,
 )
 from artifactnet.pipeline.training.statistics.voice import (
+    LEARNT,
     fit_voice,
     voice_out_of_fold,
     voice_threshold,
@@ -38,7 +41,7 @@ def main(
     weights: Annotated[Path, typer.Option(help="Detector whose networks stay.")] = SHIPPED_WEIGHTS,
     settings: Annotated[
         list[str] | None,
-        typer.Option("--set", help="Of trees NAME=VALUE, of networks dense.NAME= or band.NAME=."),
+        typer.Option("--set", help=SETTINGS_HELP),
     ] = None,
     weighting: Annotated[list[str] | None, typer.Option(help="Of the crops, name=value.")] = None,
     drop: Annotated[list[str] | None, typer.Option(help="Group that is left out.")] = None,
@@ -46,7 +49,8 @@ def main(
     seed: int = 0,
 ) -> None:
     """Learn a head from all crops of BANK and write it, beside the networks of WEIGHTS, to OUT."""
-    features, table = load(bank, tuple(learn or ("train", "plain", "audit")))
+    config = parsed_config(settings or [])
+    features, table = load(bank, tuple(learn or LEARNT))
     kept = ~np.isnan(features).all(axis=1)
     features, table = features[kept], table[kept].reset_index(drop=True)
     missing = np.isnan(features[:, BANDS]).sum(axis=1)
@@ -56,9 +60,8 @@ def main(
     learnt = np.where(np.isin(group, drop or []), np.float32(np.nan), features)
     labels = (table.label == "ai").to_numpy()
     everything = np.ones(len(learnt), bool)
-    head = fit_head(
-        Levels.of(learnt), everything, labels, crops, parsed_config(settings or []), seed, LAYOUT
-    )
+    head = fit_head(Levels.of(learnt), everything, labels, crops, config, seed, LAYOUT)
+    head = with_typical(head, learnt[~labels], crops[~labels], seed=seed)
     own = (~table.section.isin(RESYNTHESISED)).to_numpy()
     features, table = features[own], table[own].reset_index(drop=True)
     p_voice = voice_out_of_fold(features, table, seed=seed)

@@ -4,15 +4,18 @@ import numpy as np
 import pytest
 import torch
 
+from artifactnet.models.artifactnet import load_detector
 from artifactnet.models.statistics.band_network import BandShape
 from artifactnet.models.statistics.head import StatisticsHead
 from artifactnet.models.statistics.network import StatisticsNetwork
+from artifactnet.models.weights.weights_file import SHIPPED_WEIGHTS
 from artifactnet.pipeline.training.statistics.boosting import BoostingConfig
 from artifactnet.pipeline.training.statistics.heads import (
     HeadConfig,
     Levels,
     fit_head,
     parsed_config,
+    with_typical,
 )
 from artifactnet.pipeline.training.statistics.networks import (
     BandConfig,
@@ -105,11 +108,16 @@ def test_trees_alone_are_a_head(learnt: Learnt) -> None:
         ("network.flagged", np.zeros(31, np.int64), "more flags than statistics"),
         ("network.center", np.zeros(0, np.float32), "more flags than statistics"),
         ("network.scale", np.full(30, 1e-300), "scale is torch.float64"),
-        ("mix", np.full(2, 1e30, np.float32), "mix must be 2"),
+        ("mix", np.full(2, 1e30, np.float32), "mix must be from 0 to 100"),
+        ("mix", np.array([-0.5, 0.4], np.float32), "mix must be from 0 to 100"),
+        ("mix", np.array([np.nan, 0.4], np.float32), "mix must be from 0 to 100"),
+        ("typical", np.zeros(3, np.float32), "typical must be 30 finite numbers"),
+        ("typical", np.full(30, np.nan, np.float32), "typical must be 30 finite numbers"),
+        ("value", np.full(1, 1e30), "boosted trees"),
         ("network.hidden.1.gain", None, "gain is missing"),
         ("network.extra", np.zeros(1, np.float32), "extra is not expected"),
-        ("mix", np.zeros(3, np.float32), "mix must be 2"),
-        ("mix", None, "mix must be 2"),
+        ("mix", np.zeros(3, np.float32), "mix has 3 numbers for trees and 1 kinds"),
+        ("mix", None, "mix has 0 numbers for trees and 1 kinds"),
     ],
 )
 def test_a_crafted_file_is_refused_by_name(
@@ -157,6 +165,10 @@ def test_settings_are_parsed() -> None:
     assert parsed_config(["band.networks=0"]).band_network is None
     with pytest.raises(ValueError, match="--set wdth=8: use one of"):
         parsed_config(["wdth=8"])
+    with pytest.raises(ValueError, match="--set epochs=x: not a number"):
+        parsed_config(["dense.epochs=x"])
+    with pytest.raises(ValueError, match="--set bags=-1: use a number of type int"):
+        parsed_config(["bags=-1"])
     with pytest.raises(ValueError, match=r"--set band.wdth=8: use one of .*band\.width"):
         parsed_config(["band.wdth=8"])
 
@@ -169,3 +181,23 @@ def test_partners_are_of_the_same_class() -> None:
     for row in found:
         assert row.unique().numel() == 40
     assert (found == torch.arange(40)).float().mean() < 0.2
+
+
+def test_a_score_is_accounted_for_from_where_music_by_people_lies(learnt: Learnt) -> None:
+    head, x, y = learnt
+    typical = with_typical(head, x[~y], np.ones((~y).sum()), most=400)
+    start, parts = typical.contributions(x)
+    np.testing.assert_allclose(start + parts.sum(axis=1), head.logit(x), atol=1e-4)
+    # What people made adds nothing on average, and the start is what it scores.
+    assert abs(parts[~y].sum(axis=1).mean()) < 0.1 * parts[y].sum(axis=1).mean()
+    assert start == pytest.approx(head.logit(x[~y]).mean(), abs=0.2)
+    again = StatisticsHead.from_tensors(typical.to_tensors())
+    assert again.contributions(x[:5])[0] == pytest.approx(start, abs=0.02)
+
+
+def test_what_ships_starts_where_nothing_is_found() -> None:
+    network, _, head = load_detector(SHIPPED_WEIGHTS)
+    assert head is not None
+    rng = np.random.default_rng(0)
+    start, _ = head.contributions(rng.random((1, head.features), dtype=np.float32))
+    assert 1 / (1 + np.exp(-start)) < network.config.threshold_real
