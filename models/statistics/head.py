@@ -115,7 +115,8 @@ class StatisticsHead:
         for prefix, network in ((NETWORK, self.network), (BAND_NETWORK, self.band_network)):
             if network is not None:
                 tensors |= {prefix + name: a for name, a in network.to_arrays().items()}
-                tensors[MIX] = np.array(self.mix, np.float32)
+        if self._networks:
+            tensors[MIX] = np.array(self.mix, np.float32)
         if self.voice is not None:
             tensors |= {VOICE + name: a for name, a in self.voice.to_tensors().items()}
         if self.typical is not None:

@@ -23,7 +23,7 @@ from sklearn.metrics import roc_auc_score, roc_curve
 from artifactnet.models.pooling import LIMIT
 from artifactnet.models.statistics.forensic_statistics import FEATURE_NAMES
 from artifactnet.models.statistics.head import VOICE_DOUBT
-from artifactnet.pipeline.training.statistics.bank import WINDOW_SECONDS, shards
+from artifactnet.pipeline.training.statistics.bank import SECTIONS, WINDOW_SECONDS, shards
 from artifactnet.pipeline.training.statistics.heads import (
     BANDS,
     LAYOUT,
@@ -41,7 +41,6 @@ from artifactnet.pipeline.training.statistics.weights import (
 )
 from artifactnet.transforms.audio.windows import windows_apart
 
-SECTIONS = ("train", "plain", "audit", "common", "drift")
 VOCODERS, IMITATIONS = "vocoders", "imitations"
 RESYNTHESISED = (VOCODERS, IMITATIONS)
 """Sections of human crops resynthesised for training, which are learnt from where asked for."""

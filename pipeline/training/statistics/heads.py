@@ -159,11 +159,11 @@ def fit_head(
     band_network = None
     if config.band_network and layout is not None:
         band_network = fit_band_network(lesson, layout, config.band_network, seed)
-    there = np.array([True, network is not None, band_network is not None])
-    if there.sum() == 1:
+    if network is None and band_network is None:
         return StatisticsHead(trees)
     # What is not there leaves its share to the others.
-    mix = np.array(MIX)[there] * np.sum(MIX) / np.array(MIX)[there].sum()
+    mix = np.array(MIX)[[True, network is not None, band_network is not None]]
+    mix *= sum(MIX) / mix.sum()
     return StatisticsHead(trees, network, band_network, tuple(mix.tolist()))
 
 

@@ -16,7 +16,7 @@ import typer
 from artifactnet.models.artifactnet import load_detector
 from artifactnet.models.weights.weights_file import SHIPPED_WEIGHTS
 from artifactnet.pipeline.training.statistics.evaluate import load
-from artifactnet.pipeline.training.statistics.voice import voice_out_of_fold
+from artifactnet.pipeline.training.statistics.voice import LEARNT, voice_out_of_fold
 from artifactnet.transforms.verdict import LEAST_MEASURED, NARROW, VOICE_ALONE
 
 
@@ -36,7 +36,7 @@ def main(
     section: Annotated[list[str] | None, typer.Option(help="Sections to read. Repeat.")] = None,
 ) -> None:
     """Write SCORES with what an audit would spare to OUT."""
-    features, table = load(bank, tuple(section or ("train", "plain", "audit")))
+    features, table = load(bank, tuple(section or LEARNT))
     kept = ~np.isnan(features).all(axis=1)
     features, table = features[kept], table[kept].reset_index(drop=True)
     p_voice = voice_out_of_fold(features, table)
