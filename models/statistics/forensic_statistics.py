@@ -20,7 +20,6 @@ from numpy.typing import NDArray
 from scipy import fft
 from scipy.ndimage import minimum_filter1d, uniform_filter1d
 
-from artifactnet.models.statistics.phase import BY_LEVEL, COHERENCES, phase_statistics
 from artifactnet.models.statistics.spectrum import (
     HULL_FFT,
     HULL_HOP,
@@ -86,16 +85,8 @@ def _hann(samples: int) -> Array:
     return np.hanning(samples).astype(np.float32)
 
 
-def fine_structure(
-    spectrum: Spectrum, bins: int = SMOOTH_BINS, frames: int = SMOOTH_FRAMES
-) -> Array:
-    """Log magnitude without its running means, ``[bins, frames - 2 * margin]``, in nepers.
-
-    Args:
-      spectrum: of a window.
-      bins: of the running mean over frequency.
-      frames: of the one over time, after it; half of them, less a half, are the margin.
-    """
+def _fine_structure(spectrum: Spectrum, bins: int, frames: int) -> Array:
+    """Log magnitude without its running means, ``[bins, frames - 2 * margin]``."""
     half = frames // 2
     log = spectrum.log_magnitude
     fine = log - uniform_filter1d(log, bins, axis=0, mode="nearest")
@@ -145,6 +136,38 @@ def _distribution(fine: Array, bands: list[slice], usable: NDArray[np.bool_]) ->
             np.log(spread),
             float(np.dot(squared, cells)) / len(cells),
             float(np.dot(squared, squared)) / len(cells),
+        )
+    return result
+
+
+def _phase(spectrum: Spectrum, bands: list[slice], usable: NDArray[np.bool_]) -> Array:
+    """Coherences ``[bands, 6]`` of differences of the phase, over time and over frequency.
+
+    In order: of second differences over time; the same between neighbouring bins; of second
+    differences over frequency (group delay); the same between neighbouring frames; of mixed
+    differences; the real part of the mixed ones.
+    """
+    result = np.full((len(bands), 6), np.nan, np.float32)
+    for row, band in enumerate(bands):
+        if not usable[row]:
+            continue
+        rows = slice(band.start, band.stop + 3)
+        # The floor in the logarithm shortens the phasors of cells that hold nothing.
+        unit = spectrum.cells[rows] * np.exp(-spectrum.log_magnitude[rows])
+        conjugate = unit.conj()
+        over_time = unit[:, 1:] * conjugate[:, :-1]
+        over_bins = unit[1:] * conjugate[:-1]
+        past = over_time.conj()
+        second_time = over_time[:, 1:] * past[:, :-1]
+        mixed = complex((over_time[1:] * past[:-1]).mean())
+        second_bins = over_bins[1:] * over_bins[:-1].conj()
+        result[row] = (
+            abs(second_time.mean()),
+            abs(np.vdot(second_time[:-1], second_time[1:])) / second_time[1:].size,
+            abs(second_bins.mean()),
+            abs(np.vdot(second_bins[:, :-1], second_bins[:, 1:])) / second_bins[:, 1:].size,
+            abs(mixed),
+            mixed.real,
         )
     return result
 
@@ -282,7 +305,8 @@ def _names() -> tuple[str, ...]:
     names += [f"short_correlation/b{b}/df{df}_dt{dt}" for b in coarse for df, dt in SHORT_LAGS]
     statistics = (*(f"p{p}" for p in PERCENTILES), "spread", "skew", "kurtosis")
     names += [f"fine_distribution/b{b}/{one}" for b in fine for one in statistics]
-    names += [f"phase/b{b}/{one}" for b in fine for one in COHERENCES]
+    phases = ("time", "time_bins", "delay", "delay_frames", "mixed", "mixed_real")
+    names += [f"phase/b{b}/{one}" for b in fine for one in phases]
     names += [f"comodulation/b{b}/b{b + apart}" for apart in (1, 2, 3) for b in fine[:-apart]]
     names += [f"image/{at:g}hz/{one}" for at in MIRRORS for one in ("mirrored", "shifted")]
     names += [f"hull/b{b}/p{p}" for b in coarse for p in HULL_RANKS]
@@ -293,7 +317,6 @@ def _names() -> tuple[str, ...]:
     modulations = [f"{a}to{b}hz" for a, b in itertools.pairwise(MODULATION_EDGES)]
     names += [f"modulation/b{b}/{one}" for b in coarse for one in modulations]
     names += [f"tonal/b{b}/{one}" for b in range(len(TONAL_EDGES) - 1) for one in TONAL_STATISTICS]
-    names += [f"phase_by_level/b{b}/{one}" for b in fine for one in BY_LEVEL]
     return tuple(names)
 
 
@@ -302,7 +325,7 @@ FEATURES = len(FEATURE_NAMES)
 GROUPS = tuple(dict.fromkeys(name.split("/")[0] for name in FEATURE_NAMES))
 """What the names begin with."""
 
-VERSIONS = {"1": 1063, "2": 1351, "3": FEATURES}
+VERSIONS = {"1": FEATURES - (len(TONAL_EDGES) - 1) * len(TONAL_STATISTICS), "2": FEATURES}
 """How many statistics, the first ones, a head of each version reads. A new version has more at the
 end, or measures one otherwise: then the versions before it go."""
 
@@ -345,15 +368,14 @@ def forensic_statistics(audio: Array) -> Array:
     coarse, fine_bands = band_bins(COARSE_EDGES, long.hz), band_bins(FINE_EDGES, long.hz)
     coarse_usable, fine_usable = usable_bands(coarse, sounding), usable_bands(fine_bands, sounding)
     short_bands = band_bins(COARSE_EDGES, short.hz)
-    fine = fine_structure(long)
-    short_fine = fine_structure(short, SHORT_SMOOTH_BINS, SHORT_SMOOTH_FRAMES)
-    of_all, of_levels = phase_statistics(long, fine, fine_bands, fine_usable)
+    fine = _fine_structure(long, SMOOTH_BINS, SMOOTH_FRAMES)
+    short_fine = _fine_structure(short, SHORT_SMOOTH_BINS, SHORT_SMOOTH_FRAMES)
     heights, autocorrelation, combs, positions = _hull(heard)
     parts = (
         _correlations(fine, coarse, LAGS, coarse_usable),
         _correlations(short_fine, short_bands, SHORT_LAGS, coarse_usable),
         _distribution(fine, fine_bands, fine_usable),
-        of_all,
+        _phase(long, fine_bands, fine_usable),
         _comodulation(fine, fine_bands, fine_usable),
         _images(fine, long.hz, sounding),
         heights,
@@ -363,6 +385,5 @@ def forensic_statistics(audio: Array) -> Array:
         _cyclic(heard),
         _modulation(short, short_bands, coarse_usable),
         tonal_statistics(long, sounding),
-        of_levels,
     )
     return np.concatenate([part.ravel() for part in parts]).astype(np.float32)

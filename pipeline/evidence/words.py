@@ -16,7 +16,6 @@ GROUP_WORDS = {
     "cyclic": "a faint pulse at the frame rate of a decoder",
     "modulation": "how fast the loudness of each part of the spectrum flickers",
     "tonal": "how steadily single tones hold their pitch, phase and level, and what lies between",
-    "phase_by_level": "how waves go on in faint cells of the spectrum, and how in strong ones",
 }
 """Of each group in ``models/statistics/forensic_statistics.py``, what it listens to."""
 
