@@ -12,7 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from artifactnet.models.statistics.forensic_statistics import forensic_statistics, group_sums
-from artifactnet.models.statistics.head import VOICE_DOUBT, StatisticsHead
+from artifactnet.models.statistics.head import StatisticsHead
 from artifactnet.transforms.detector.evidence import to_look_at
 from artifactnet.transforms.detector.network_detector import Detector
 from artifactnet.transforms.detector.stages import SegmentStage
@@ -33,9 +33,9 @@ def head_scores(head: StatisticsHead, statistics: NDArray[np.float32], size: int
     statistics = statistics[:, : head.features]
     start, contributions = head.contributions(statistics)
     p_voice = head.p_voice(statistics)
-    doubt = 1 - VOICE_DOUBT * np.nan_to_num(p_voice)[:, None]
-    contributions = contributions * doubt
-    p_ai = 1 / (1 + np.exp(-(start * doubt[:, 0] + contributions.sum(axis=1))))
+    doubt = head.doubt(statistics, p_voice)
+    contributions = contributions * doubt[:, None]
+    p_ai = 1 / (1 + np.exp(-(start * doubt + contributions.sum(axis=1))))
     if not np.isfinite(p_ai).all():
         raise ValueError("the detector returned NaN")
     return replace(

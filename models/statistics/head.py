@@ -28,6 +28,9 @@ VOICE = "voice."
 PREFIXES = (NETWORK, BAND_NETWORK, VOICE)
 VOICE_DOUBT = 0.5
 """By how much P(a voice alone) of 1 shrinks a logit: of such sound it says less either way."""
+MISSING_DOUBT = "missing_doubt"
+"""float32 ``[1]``: by how much a logit shrinks where all statistics are missing, in proportion
+where some are; without it by nothing."""
 MIX = "mix"
 """float32, one number each for trees, dense networks and band networks, as far as there are any:
 what their logits are multiplied by."""
@@ -51,6 +54,8 @@ class StatisticsHead:
         unaccompanied singing in a studio look like a vocoder's output, so nothing is said of them.
       typical: what each statistic adds in music by people on average, float32 ``[features]``;
         ``None`` where nobody knows.
+      missing_doubt: by how much a logit shrinks where all statistics are missing, 0 to 1. The less
+        of the spectrum holds sound, the less is known, whoever made it.
     """
 
     trees: BoostedTrees
@@ -59,6 +64,7 @@ class StatisticsHead:
     mix: tuple[float, ...] = (1.0,)
     voice: BoostedTrees | None = None
     typical: NDArray[np.float32] | None = None
+    missing_doubt: float = 0.0
 
     @property
     def features(self) -> int:
@@ -109,6 +115,20 @@ class StatisticsHead:
             return np.full(len(features), np.nan)
         return 1 / (1 + np.exp(-self.voice.logit(features)))
 
+    def doubt(
+        self, features: NDArray[np.float32], p_voice: NDArray[np.float64]
+    ) -> NDArray[np.float64]:
+        """What logits, and all that adds up to them, are multiplied by.
+
+        Args:
+          features: ``[segments, features]``, NaN where missing.
+          p_voice: P(a voice alone) ``[segments]``; NaN where nobody asks.
+
+        Returns:
+          float64 ``[segments]``, 0 to 1.
+        """
+        return doubt_of(features, p_voice, self.missing_doubt)
+
     def to_tensors(self) -> dict[str, NDArray[Any]]:
         """The arrays that ``from_tensors`` takes."""
         tensors = self.trees.to_tensors()
@@ -121,6 +141,8 @@ class StatisticsHead:
             tensors |= {VOICE + name: a for name, a in self.voice.to_tensors().items()}
         if self.typical is not None:
             tensors[TYPICAL] = self.typical
+        if self.missing_doubt:
+            tensors[MISSING_DOUBT] = np.array([self.missing_doubt], np.float32)
         return tensors
 
     @classmethod
@@ -131,7 +153,7 @@ class StatisticsHead:
           ValueError: naming the tensor that is missing, misshapen or out of bounds.
         """
         dense, banded, of_voice = (_part(tensors, one) for one in PREFIXES)
-        apart = (MIX, TYPICAL)
+        apart = (MIX, TYPICAL, MISSING_DOUBT)
         own = {n: t for n, t in tensors.items() if not n.startswith(PREFIXES) and n not in apart}
         trees = BoostedTrees.from_tensors(own)
         voice = BoostedTrees.from_tensors(of_voice) if of_voice else None
@@ -144,6 +166,9 @@ class StatisticsHead:
             and (np.abs(typical) <= LARGEST_VALUE).all()
         ):
             raise ValueError(f"statistics head: typical must be {trees.features} finite numbers")
+        missing = np.asarray(tensors.get(MISSING_DOUBT, np.zeros(1, np.float32)))
+        if missing.shape != (1,) or not 0 <= float(missing[0]) <= 1:
+            raise ValueError("statistics head: missing_doubt must be one number from 0 to 1")
         network = StatisticsNetwork.from_arrays(dense) if dense else None
         band_network = BandNetwork.from_arrays(banded) if banded else None
         there = [one for one in (network, band_network) if one is not None]
@@ -161,7 +186,15 @@ class StatisticsHead:
         if not ((mix >= 0) & (mix <= LARGEST_MIX)).all():
             raise ValueError(f"statistics head: mix must be from 0 to {LARGEST_MIX:g}")
         shares = tuple(float(one) for one in mix)
-        return cls(trees, network, band_network, shares, voice, typical)
+        return cls(trees, network, band_network, shares, voice, typical, float(missing[0]))
+
+
+def doubt_of(
+    features: NDArray[np.float32], p_voice: NDArray[np.float64], missing_doubt: float
+) -> NDArray[np.float64]:
+    """See ``StatisticsHead.doubt``."""
+    missing = np.isnan(features).mean(axis=1)
+    return (1 - VOICE_DOUBT * np.nan_to_num(p_voice)) * (1 - missing_doubt * missing)
 
 
 def _part(tensors: Mapping[str, NDArray[Any]], prefix: str) -> dict[str, NDArray[Any]]:

@@ -7,6 +7,7 @@ from pathlib import Path
 import duckdb
 import numpy as np
 import pytest
+import soundfile
 from hypothesis import given
 from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
@@ -85,9 +86,12 @@ def test_the_head_decides_and_the_audit_shows_why(
     stored = load_detector(weights).head
     assert stored is not None
     start, _ = stored.contributions(np.zeros((1, FEATURES), np.float32))
+    samples = soundfile.read(path, dtype="float32", always_2d=True)[0].mean(axis=1)
     for row in rows.itertuples():
         assert [one["group"] for one in row.statistics_logits] == list(GROUPS)
-        logit = start + sum(one["logit"] for one in row.statistics_logits)
+        window = samples[round(row.start * 44_100) :][: 4 * 44_100]
+        doubt = stored.doubt(forensic_statistics(window)[None], np.full(1, np.nan))[0]
+        logit = start * doubt + sum(one["logit"] for one in row.statistics_logits)
         assert row.p_ai == pytest.approx(1 / (1 + np.exp(-logit)), abs=1e-4)
     networks = artifactnet.load_detector(tiny_weights).score(path)
     np.testing.assert_allclose(

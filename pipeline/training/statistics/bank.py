@@ -150,7 +150,8 @@ def _crops(item: Item, section: str, round_: int, reader: AudioReader) -> Iterat
 
 def finished(folder: Path) -> set[tuple[str, int]]:
     """Track and round of every row stored, and of the tracks that could not be read."""
-    return {tuple(json.loads(line)) for path in folder.glob("*.done") for line in path.open()}
+    lines = (line for path in folder.glob("*.done") for line in path.read_text().splitlines())
+    return {tuple(json.loads(line)) for line in lines}
 
 
 def store(

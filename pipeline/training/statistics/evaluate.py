@@ -22,11 +22,12 @@ from sklearn.metrics import roc_auc_score, roc_curve
 
 from artifactnet.models.pooling import LIMIT
 from artifactnet.models.statistics.forensic_statistics import FEATURE_NAMES
-from artifactnet.models.statistics.head import VOICE_DOUBT
+from artifactnet.models.statistics.head import doubt_of
 from artifactnet.pipeline.training.statistics.bank import SECTIONS, WINDOW_SECONDS, shards
 from artifactnet.pipeline.training.statistics.heads import (
     BANDS,
     LAYOUT,
+    MISSING_DOUBT,
     SETTINGS_HELP,
     HeadConfig,
     Levels,
@@ -267,7 +268,7 @@ def main(
     group = np.array([one.split("/")[0] for one in FEATURE_NAMES])
     learnt = tuple(learn or LEARNT)
     features, table = load(bank, (*SECTIONS, *(one for one in learnt if one not in SECTIONS)))
-    doubt = 1 - VOICE_DOUBT * voice_of_crops(features, table)
+    doubt = doubt_of(features, voice_of_crops(features, table), MISSING_DOUBT)
     features[:, np.isin(group, drop or [])] = np.nan
     crops = table.section.value_counts().to_dict()
     print(name, crops, config)

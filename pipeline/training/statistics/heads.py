@@ -34,8 +34,10 @@ BANDS = np.flatnonzero([name.endswith("/spread") for name in FEATURE_NAMES])
 """Statistics whose NaN tell that a band is empty."""
 LAYOUT = band_layout(FEATURE_NAMES, BANDS.tolist())
 """Which statistic belongs to which band."""
-MIX = (0.3, 0.25, 0.35)
+MIX = (0.25, 0.2, 0.45)
 """Of the logits of trees, dense and band networks."""
+MISSING_DOUBT = 0.5
+"""Of a head: by how much it trusts a window less whose statistics are all missing."""
 DENSE, BAND = "dense.", "band."
 """Before the names of settings of dense and of band networks."""
 SETTINGS_HELP = (
@@ -160,11 +162,13 @@ def fit_head(
     if config.band_network and layout is not None:
         band_network = fit_band_network(lesson, layout, config.band_network, seed)
     if network is None and band_network is None:
-        return StatisticsHead(trees)
+        return StatisticsHead(trees, missing_doubt=MISSING_DOUBT)
     # What is not there leaves its share to the others.
     mix = np.array(MIX)[[True, network is not None, band_network is not None]]
     mix *= sum(MIX) / mix.sum()
-    return StatisticsHead(trees, network, band_network, tuple(mix.tolist()))
+    return StatisticsHead(
+        trees, network, band_network, tuple(mix.tolist()), missing_doubt=MISSING_DOUBT
+    )
 
 
 def with_typical(

@@ -11,6 +11,7 @@ from artifactnet.models.statistics.network import StatisticsNetwork
 from artifactnet.models.weights.weights_file import SHIPPED_WEIGHTS
 from artifactnet.pipeline.training.statistics.boosting import BoostingConfig
 from artifactnet.pipeline.training.statistics.heads import (
+    MISSING_DOUBT,
     HeadConfig,
     Levels,
     fit_head,
@@ -83,6 +84,9 @@ def test_arrays_go_out_and_come_back(learnt: Learnt) -> None:
     np.testing.assert_allclose(once.logit(x), head.logit(x), atol=0.02)
     again = StatisticsHead.from_tensors(once.to_tensors())
     np.testing.assert_array_equal(once.logit(x), again.logit(x))
+    assert again.missing_doubt == head.missing_doubt == MISSING_DOUBT
+    older = {name: one for name, one in head.to_tensors().items() if name != "missing_doubt"}
+    assert StatisticsHead.from_tensors(older).missing_doubt == 0
 
 
 def test_trees_alone_are_a_head(learnt: Learnt) -> None:
@@ -111,6 +115,9 @@ def test_trees_alone_are_a_head(learnt: Learnt) -> None:
         ("mix", np.full(2, 1e30, np.float32), "mix must be from 0 to 100"),
         ("mix", np.array([-0.5, 0.4], np.float32), "mix must be from 0 to 100"),
         ("mix", np.array([np.nan, 0.4], np.float32), "mix must be from 0 to 100"),
+        ("missing_doubt", np.zeros(2, np.float32), "missing_doubt must be one number from 0 to 1"),
+        ("missing_doubt", np.full(1, 1.5, np.float32), "missing_doubt must be one number"),
+        ("missing_doubt", np.full(1, np.nan, np.float32), "missing_doubt must be one number"),
         ("typical", np.zeros(3, np.float32), "typical must be 30 finite numbers"),
         ("typical", np.full(30, np.nan, np.float32), "typical must be 30 finite numbers"),
         ("value", np.full(1, 1e30), "boosted trees"),
