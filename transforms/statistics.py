@@ -33,7 +33,8 @@ def head_scores(head: StatisticsHead, statistics: NDArray[np.float32], size: int
     statistics = statistics[:, : head.features]
     start, contributions = head.contributions(statistics)
     p_voice = head.p_voice(statistics)
-    doubt = head.doubt(statistics, p_voice)
+    measured = np.isfinite(statistics).mean(axis=1)
+    doubt = head.doubt(measured, p_voice)
     contributions = contributions * doubt[:, None]
     p_ai = 1 / (1 + np.exp(-(start * doubt + contributions.sum(axis=1))))
     if not np.isfinite(p_ai).all():
@@ -41,7 +42,7 @@ def head_scores(head: StatisticsHead, statistics: NDArray[np.float32], size: int
     return replace(
         SegmentScores.bare(p_ai.astype(np.float32), size),
         group_logits=group_sums(contributions),
-        measured=np.isfinite(statistics).mean(axis=1, dtype=np.float32),
+        measured=measured.astype(np.float32),
         p_voice=p_voice.astype(np.float32),
     )
 

@@ -116,18 +116,19 @@ class StatisticsHead:
         return 1 / (1 + np.exp(-self.voice.logit(features)))
 
     def doubt(
-        self, features: NDArray[np.float32], p_voice: NDArray[np.float64]
+        self, measured: NDArray[np.floating], p_voice: NDArray[np.float64]
     ) -> NDArray[np.float64]:
         """What logits, and all that adds up to them, are multiplied by.
 
         Args:
-          features: ``[segments, features]``, NaN where missing.
+          measured: share of the statistics that could be measured, ``[segments]``.
           p_voice: P(a voice alone) ``[segments]``; NaN where nobody asks.
 
         Returns:
           float64 ``[segments]``, 0 to 1.
         """
-        return doubt_of(features, p_voice, self.missing_doubt)
+        of_voice = 1 - VOICE_DOUBT * np.nan_to_num(p_voice)
+        return of_voice * (1 - self.missing_doubt * (1 - measured))
 
     def to_tensors(self) -> dict[str, NDArray[Any]]:
         """The arrays that ``from_tensors`` takes."""
@@ -187,14 +188,6 @@ class StatisticsHead:
             raise ValueError(f"statistics head: mix must be from 0 to {LARGEST_MIX:g}")
         shares = tuple(float(one) for one in mix)
         return cls(trees, network, band_network, shares, voice, typical, float(missing[0]))
-
-
-def doubt_of(
-    features: NDArray[np.float32], p_voice: NDArray[np.float64], missing_doubt: float
-) -> NDArray[np.float64]:
-    """See ``StatisticsHead.doubt``."""
-    missing = np.isnan(features).mean(axis=1)
-    return (1 - VOICE_DOUBT * np.nan_to_num(p_voice)) * (1 - missing_doubt * missing)
 
 
 def _part(tensors: Mapping[str, NDArray[Any]], prefix: str) -> dict[str, NDArray[Any]]:

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from artifactnet.models.statistics.forensic_statistics import FEATURES, GROUPS
-from artifactnet.models.statistics.head import VOICE_DOUBT, doubt_of
+from artifactnet.models.statistics.head import VOICE_DOUBT, StatisticsHead
 from artifactnet.transforms.statistics import head_scores
 
 
@@ -12,10 +12,11 @@ class Head:
     """Says logits of 2 for everything, and a voice alone of so much."""
 
     features = FEATURES
+    doubt = StatisticsHead.doubt
 
     def __init__(self, p_voice: float, missing_doubt: float = 0.0) -> None:
         self._p_voice = p_voice
-        self._missing_doubt = missing_doubt
+        self.missing_doubt = missing_doubt
 
     def contributions(self, features):
         parts = np.zeros(features.shape)
@@ -24,9 +25,6 @@ class Head:
 
     def p_voice(self, features):
         return np.full(len(features), self._p_voice)
-
-    def doubt(self, features, p_voice):
-        return doubt_of(features, p_voice, self._missing_doubt)
 
 
 def logit_of(p_voice: float, missing: float = 0.0, missing_doubt: float = 0.0) -> float:

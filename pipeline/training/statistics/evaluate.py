@@ -22,12 +22,10 @@ from sklearn.metrics import roc_auc_score, roc_curve
 
 from artifactnet.models.pooling import LIMIT
 from artifactnet.models.statistics.forensic_statistics import FEATURE_NAMES
-from artifactnet.models.statistics.head import doubt_of
 from artifactnet.pipeline.training.statistics.bank import SECTIONS, WINDOW_SECONDS, shards
 from artifactnet.pipeline.training.statistics.heads import (
     BANDS,
     LAYOUT,
-    MISSING_DOUBT,
     SETTINGS_HELP,
     HeadConfig,
     Levels,
@@ -158,6 +156,8 @@ def drift(tracks: pd.DataFrame, scale: float = 1.0) -> dict[str, float]:
 def out_of_fold(
     features: NDArray[np.float32],
     table: pd.DataFrame,
+    measured: NDArray[np.float64],
+    p_voice: NDArray[np.float64],
     *,
     folds: int,
     seed: int,
@@ -165,7 +165,10 @@ def out_of_fold(
     weighting: dict[str, Any],
     learnt: tuple[str, ...],
 ) -> tuple[NDArray[np.float64], pd.DataFrame]:
-    """Logit of each crop by a head that did not see its group, and the tracks with their fold."""
+    """Logit of each crop by a head that did not see its group, and the tracks with their fold.
+
+    What was ``measured`` of a crop, and P(a voice alone), temper its logit as they do in an audit.
+    """
     # A crop that was made of human music is of that music's fold, and no track of its own.
     tracks = tracks_of(table[~table.section.isin(RESYNTHESISED)])
     tracks["fold"] = assign_folds(tracks, folds, seed)
@@ -181,7 +184,8 @@ def out_of_fold(
         head = fit_head(crops, fit, labels, weights, config, seed, LAYOUT)
         out = fold == one
         for block in np.array_split(np.flatnonzero(out), max(1, out.sum() // 500)):
-            logit[block] = head.logit(features[block])
+            doubt = head.doubt(measured[block], p_voice[block])
+            logit[block] = head.logit(features[block]) * doubt
     return logit, tracks
 
 
@@ -268,7 +272,8 @@ def main(
     group = np.array([one.split("/")[0] for one in FEATURE_NAMES])
     learnt = tuple(learn or LEARNT)
     features, table = load(bank, (*SECTIONS, *(one for one in learnt if one not in SECTIONS)))
-    doubt = doubt_of(features, voice_of_crops(features, table), MISSING_DOUBT)
+    p_voice = voice_of_crops(features, table)
+    measured = np.isfinite(features).mean(axis=1)
     features[:, np.isin(group, drop or [])] = np.nan
     crops = table.section.value_counts().to_dict()
     print(name, crops, config)
@@ -278,13 +283,15 @@ def main(
         logit, tracks = out_of_fold(
             features,
             table,
+            measured,
+            p_voice,
             folds=folds,
             seed=seed,
             config=config,
             weighting=parsed_weighting(weighting or []),
             learnt=learnt,
         )
-        tracks = by_track(logit * doubt, table, tracks)
+        tracks = by_track(logit, table, tracks)
         scored.append(tracks)
         found.append(all_figures(tracks))
         print(f"seed {seed}: {time.monotonic() - begin:.0f} s", flush=True)
