@@ -8,9 +8,11 @@ stays, since both are of one source and so of one fold.
 import hashlib
 import json
 from collections import Counter
-from collections.abc import Iterator
-from dataclasses import dataclass
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass, replace
 from pathlib import Path
+
+from artifactnet.pipeline.training.corrections import Labels, corrected
 
 COMMERCIAL = frozenset(
     ("suno", "udio", "elevenlabs-music", "lyria", "minimax-music", "stable-audio")
@@ -119,13 +121,22 @@ def debian_items(folder: Path) -> Iterator[Item]:
         )
 
 
+def rightly_labelled(items: Iterable[Item]) -> Iterator[Item]:
+    """``items`` as their pages label them, without those that have no label."""
+    for item in items:
+        right = corrected(Labels(item.label, item.kind, item.generator), item.origin)
+        if right:
+            yield replace(item, **right._asdict())
+
+
 def all_items(manifest: Path, listing: Path, debian: Path) -> list[Item]:
     """Every track, one of each source, then a second one of each and so on.
 
     So any first part of a bank holds as many sources as there are; of songs at full length it
     holds ``SONGS_FIRST`` times as many as of the rest.
     """
-    items = [*corpus_items(manifest), *full_items(listing), *debian_items(debian)]
+    listed = (*corpus_items(manifest), *full_items(listing), *debian_items(debian))
+    items = list(rightly_labelled(listed))
     items.sort(key=lambda item: hashlib.sha256(item.track_id.encode()).digest())
     ranks: Counter[tuple[str, str]] = Counter()
     ranked = []

@@ -1,0 +1,138 @@
+"""Labels that their own pages contradict: what is read, what it does to a track and to a bank."""
+
+import json
+from dataclasses import asdict
+from pathlib import Path
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from artifactnet.models.statistics.forensic_statistics import FEATURE_NAMES
+from artifactnet.pipeline.training.corrections import (
+    Labels,
+    corrected,
+    corrections,
+    parsed_corrections,
+)
+from artifactnet.pipeline.training.statistics.evaluate import IMITATIONS, load
+from artifactnet.pipeline.training.statistics.tracks import Item, rightly_labelled
+from tests.conftest import SHARED_CORPUS
+
+GENERATED = Labels("ai", "ai", "yue")
+PAGE = """
+[[correction]]
+repo = "some/page"
+paths = '^truth/'
+right = "real"
+evidence = "index.html: ground truth"
+[[correction]]
+repo = "some/page"
+paths = 'midi'
+right = "symbolic"
+evidence = "README: rendered"
+[[correction]]
+repo = "some/page"
+paths = '_dac\\.'
+right = "codec:dac"
+evidence = "README: DAC"
+"""
+
+
+@pytest.mark.parametrize(
+    ("origin", "right"),
+    [
+        ("github:some/page@0123abcd:truth/a.mp3", Labels("real", "real", "")),
+        ("github:some/page:truth/a.mp3", Labels("real", "real", "")),
+        ("github:some/page:other/truth/a.mp3", GENERATED),
+        ("github:some/page:midi/a.mp3", None),
+        ("github:some/page:truth/midi.mp3", Labels("real", "real", "")),  # the first that fits
+        ("github:some/page:x_dac.mp3", Labels("ai", "codec", "dac")),
+        ("github:other/page:truth/a.mp3", GENERATED),
+        ("debian:some/page:truth/a.mp3", GENERATED),
+        ("", GENERATED),
+    ],
+)
+def test_a_file_is_what_its_page_says(origin: str, right: Labels | None) -> None:
+    assert corrected(GENERATED, origin, parsed_corrections(PAGE)) == right
+
+
+@given(st.text(), st.sampled_from((GENERATED, Labels("real", "real", ""))))
+def test_any_other_origin_is_believed(origin: str, labels: Labels) -> None:
+    assert corrected(labels, origin, parsed_corrections(PAGE)) in (
+        labels,
+        None,
+        Labels("real", "real", ""),
+        Labels("ai", "codec", "dac"),
+    )
+    assert corrected(labels, origin, ()) == labels
+
+
+@pytest.mark.parametrize(
+    ("changes", "said"),
+    [(('"real"', '"human"'), "'human' is no class"), (("'^truth/'", "'('"), r"some/page: '\(':")],
+)
+def test_a_correction_that_cannot_be_used_is_refused(changes: tuple[str, str], said: str) -> None:
+    with pytest.raises(ValueError, match=said):
+        parsed_corrections(PAGE.replace(*changes))
+
+
+def test_every_correction_quotes_its_page_and_one_of_them_is_needed() -> None:
+    assert all(one.evidence for one in corrections())
+    assert corrected(GENERATED, "github:map-yue/map-yue.github.io@7c2:music/mupt_28.mp3") is None
+
+
+@pytest.mark.skipif(not SHARED_CORPUS.exists(), reason="no development corpus")
+def test_every_correction_is_of_a_page_in_the_corpus() -> None:
+    rows = map(json.loads, SHARED_CORPUS.read_text().splitlines())
+    pages = {str(row["origin"]).partition("@")[0] for row in rows}
+    assert {f"github:{one.repo}" for one in corrections()} <= pages
+
+
+def row(name: str, path: str, label: str, kind: str, generator: str) -> dict:
+    item = Item(name, "", "corpus", label, kind, "page", generator, "", f"github:some/page:{path}")
+    return asdict(item) | {
+        "commercial": item.commercial, "recorded": item.recorded, "sample_rate": 44_100,
+        "seconds": 9.0, "round": 0, "start": 0.0, "channel": "wav",
+    }  # fmt: skip
+
+
+def test_a_bank_is_corrected_as_it_is_read(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(
+        "artifactnet.pipeline.training.corrections.corrections", lambda: parsed_corrections(PAGE)
+    )
+    rows = [
+        row("a", "truth/a.mp3", "ai", "ai", "suno"),
+        row("b", "midi/b.mp3", "ai", "ai", "suno"),
+        row("c", "c.mp3", "ai", "ai", "suno"),
+    ]
+    # Made from human music: of a track that was none, nothing stays.
+    anew = [
+        row("d", "d.mp3", "ai", "codec", "imitation-mel"),
+        row("e", "midi/e.mp3", "ai", "codec", "imitation-mel"),
+        row("a", "truth/a.mp3", "ai", "codec", "imitation-mel"),
+    ]
+    for section, table in (("plain", rows), (IMITATIONS, anew)):
+        (tmp_path / section).mkdir()
+        features = np.arange(3, dtype=np.float32)[:, None].repeat(len(FEATURE_NAMES), 1)
+        np.savez(tmp_path / section / "0.npz", features=features, rows=list(map(json.dumps, table)))
+    features, table = load(tmp_path, ("plain", IMITATIONS))
+    assert list(table.track_id) == ["a", "c", "d", "a"]
+    assert list(features[:, 0]) == [0, 2, 0, 2]
+    assert list(table.label) == ["real", "ai", "ai", "ai"]
+    assert list(table.generator) == ["", "suno", "imitation-mel", "imitation-mel"]
+    assert list(table.commercial) == [False, True, False, False]
+    assert list(table.recorded) == [True, False, False, False]
+
+
+def test_what_is_neither_is_no_track(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(
+        "artifactnet.pipeline.training.corrections.corrections", lambda: parsed_corrections(PAGE)
+    )
+    items = [
+        Item(path, path, "full", "ai", "ai", "page", "yue", "", f"github:some/page:{path}")
+        for path in ("midi/a.mp3", "truth/b.mp3", "c.mp3")
+    ]
+    found = [(item.track_id, item.kind) for item in rightly_labelled(items)]
+    assert found == [("truth/b.mp3", "real"), ("c.mp3", "ai")]
