@@ -150,7 +150,8 @@ def expected_false(tracks: pa.Table, reference: Reference, config: ArtifactNetCo
     return Expected(float(seen), float(most), tracks_known)
 
 
-def _parts(tracks: pa.Table) -> tuple[tuple[str, tuple[Share, ...]], ...]:
+def broken_down(tracks: pa.Table) -> tuple[tuple[str, tuple[Share, ...]], ...]:
+    """Shares called ai by value of each column that parts ``tracks`` into groups."""
     fixed = {field.name for field in TRACK_FIELDS}
     carried = [name for name in tracks.column_names if name not in fixed]
     verdicts = tracks["verdict"].to_pylist()
@@ -158,7 +159,8 @@ def _parts(tracks: pa.Table) -> tuple[tuple[str, tuple[Share, ...]], ...]:
     for name in ("label", "source", "generator", "container", "codec", "sample_rate", *carried):
         values = ["-" if v is None else str(v) for v in tracks[name].to_pylist()]
         counts = Counter(values)
-        if len(counts) < 2 or len(counts) > 20 * MOST_VALUES:
+        # Ids and titles are no groups, nor is a handful of tracks too few for any.
+        if len(counts) < 2 or len(counts) > max(MOST_VALUES, len(values) // 4):
             continue
         shares = []
         for value, count in counts.most_common(MOST_VALUES):
@@ -213,7 +215,7 @@ def catalogue_facts(
         drift=(len(drift), float(drift.mean()), float(np.quantile(drift, 0.95)))
         if len(drift)
         else None,
-        parts=_parts(tracks),
+        parts=broken_down(tracks),
         confounds=confounds(tracks),
         reviewed=_reviewed(output, tracks),
         changed=compare(runs[-2], runs[-1]) if len(runs) > 1 else None,

@@ -1,7 +1,7 @@
 import numpy as np
 import pyarrow as pa
 
-from artifactnet.pipeline.evidence.catalogue import confounds
+from artifactnet.pipeline.evidence.catalogue import broken_down, confounds
 
 
 def test_a_verdict_that_follows_the_bandwidth_is_pointed_out() -> None:
@@ -21,3 +21,24 @@ def test_a_verdict_that_follows_the_bandwidth_is_pointed_out() -> None:
     assert not found["level_db"].suspect
     assert found["bit_rate"].auc == 0.5
     assert found["crest_db"].auc is None  # an older audit has no such column
+
+
+def test_a_catalogue_is_broken_down_by_what_groups_it() -> None:
+    def tracks(rows: int) -> pa.Table:
+        same = {name: [None] * rows for name in ("label", "generator", "container", "codec")}
+        return pa.table(
+            {name: pa.array(values, pa.string()) for name, values in same.items()}
+            | {
+                "verdict": ["ai", "real"] * (rows // 2),
+                "source": ["a", "b"] * (rows // 2),
+                "sample_rate": [44_100] * rows,
+                "title": [f"song {row // 2}" for row in range(rows)],
+                "album": [f"album {row // 8}" for row in range(rows)],
+            }
+        )
+
+    assert [name for name, _ in broken_down(tracks(400))] == ["source", "album"]
+    assert [name for name, _ in broken_down(tracks(8))] == ["source", "title"]
+    (_, (first, second)), *_ = broken_down(tracks(400))
+    assert (first.value, first.tracks, first.ai.seen) == ("a", 200, 200)
+    assert (second.value, second.ai.seen) == ("b", 0)
