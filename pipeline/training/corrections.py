@@ -3,7 +3,7 @@
 Enters: the label, kind and generator of a file as a corpus has them, and where the file is from.
 Leaves: them as the page says that they are, or nothing for what has no label: music that a machine
 wrote and a synthesiser played was made without a neural decoder, and is neither music by people nor
-what this detector looks for. Every correction quotes its page in ``configs/corrections.toml``, which
+what this detector looks for. Every correction in ``configs/corrections.toml`` quotes the page that
 decided it; low scores may tell where to look, never what a file is.
 """
 
