@@ -10,7 +10,6 @@ from typing import Any, NamedTuple
 
 import numpy as np
 import pyarrow as pa
-from apache_beam.io.filesystems import FileSystems
 from numpy.typing import NDArray
 
 from artifactnet.models.config import SHORT_SEGMENTS, ArtifactNetConfig
@@ -18,10 +17,10 @@ from artifactnet.pipeline.evaluation.intervals import FEWEST, auc_interval
 from artifactnet.pipeline.evidence.reference import Rate, Reference, rate, segments_apart
 from artifactnet.pipeline.output.diff import Difference, compare
 from artifactnet.pipeline.output.latest import RECORD_ADDRESS, AuditTables
-from artifactnet.pipeline.output.layout import RECORD, output_files
+from artifactnet.pipeline.output.layout import output_files
+from artifactnet.pipeline.output.run_record import latest_record
 from artifactnet.pipeline.review.decisions import fingerprint, latest_decisions
 from artifactnet.transforms.elements.output_schema import TRACK_FIELDS
-from artifactnet.transforms.storage.files import read_json
 
 CONFOUNDS = (
     *("sample_rate", "channels", "duration", "bit_rate", "bandwidth_hz", "level_db", "crest_db"),
@@ -159,9 +158,10 @@ def broken_down(tracks: pa.Table) -> tuple[tuple[str, tuple[Share, ...]], ...]:
     for name in ("label", "source", "generator", "container", "codec", "sample_rate", *carried):
         values = ["-" if v is None else str(v) for v in tracks[name].to_pylist()]
         counts = Counter(values)
-        # Ids and titles are no groups, nor is a handful of tracks too few for any.
-        if len(counts) < 2 or len(counts) > max(MOST_VALUES, len(values) // 4):
+        if len(counts) < 2 or len(counts) > 20 * MOST_VALUES:
             continue
+        if name in carried and 2 * len(counts) > len(values):
+            continue  # ids and titles: hardly two tracks are alike in them
         shares = []
         for value, count in counts.most_common(MOST_VALUES):
             own = [verdict for verdict, v in zip(verdicts, values, strict=True) if v == value]
@@ -197,7 +197,7 @@ def catalogue_facts(
       ValueError: a file is damaged.
     """
     tracks = tables.tracks
-    record = read_json(FileSystems.join(output, RECORD))
+    record = latest_record(output)
     stages = Counter(f"{row['stage']}: {row['error_class']}" for row in tables.errors.to_pylist())
     drift = _column(tracks, "codec_drift")
     drift = drift[np.isfinite(drift)]

@@ -18,9 +18,8 @@ from artifactnet.pipeline.evaluation.intervals import FEWEST, Counted, counted_b
 from artifactnet.pipeline.evaluation.prevalence import Prevalence, Stratum, prevalence
 from artifactnet.pipeline.evidence.reference import Reference, load_reference, segments_apart
 from artifactnet.pipeline.output.latest import read_audit
-from artifactnet.pipeline.output.layout import RECORD
+from artifactnet.pipeline.output.run_record import latest_record
 from artifactnet.transforms.detector.detector import detector_of, other_model
-from artifactnet.transforms.storage.files import read_json
 from artifactnet.transforms.storage.object_store import S3Access
 
 
@@ -112,7 +111,7 @@ def estimate(output: str, weights: Path | None, access: S3Access) -> Estimate:
         raise ValueError(other_model(output, min(others), detector, "--weights"))
     called = np.array([verdict == "ai" for verdict in tracks["verdict"].to_pylist()], bool)
     strata = strata_of(segments_apart(tracks), called, reference, detector.config)
-    record = read_json(f"{output.rstrip('/')}/{RECORD}")
+    record = latest_record(output)
     return Estimate(
         tracks=len(tracks),
         called=int(called.sum()),

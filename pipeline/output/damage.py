@@ -88,7 +88,9 @@ def all_damage(output: str, files: OutputFiles) -> dict[str, str]:
     recorded = recorded_checksums(output, files)
     tables = {path for paths in files.tables.values() for path in paths}
     problems = dict.fromkeys(damaged_files(files), "missing or cut short")
-    problems |= dict.fromkeys(recorded.keys() - tables, "missing")
+    for path in recorded.keys() - tables:
+        there = FileSystems.exists(path)
+        problems[path] = "its tracks are missing, so it counts for nothing" if there else "missing"
     compared = sorted(tables & recorded.keys())
     with ThreadPoolExecutor(8) as pool:
         for path, digest in zip(compared, pool.map(_sha256, compared), strict=True):

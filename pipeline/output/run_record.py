@@ -105,6 +105,21 @@ class RunRecord:
     workers: int = 0
 
 
+def latest_record(output: str) -> dict[str, Any]:
+    """Content of ``run.json``.
+
+    Raises:
+      ValueError: no run has ended.
+    """
+    try:
+        record: dict[str, Any] = read_json(FileSystems.join(output, RECORD))
+    except FileNotFoundError as error:
+        raise ValueError(
+            f"{output}: no run has ended here; artifactnet status {output} says what to do"
+        ) from error
+    return record
+
+
 def recorded_catalogue(output: str) -> str:
     """Address of the catalogue that the audit in ``output`` is of; empty where there is none."""
     if not output_files(output).holds_audit:

@@ -6,6 +6,7 @@ and a new one.
 """
 
 import json
+from collections import defaultdict
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 
@@ -14,7 +15,7 @@ from apache_beam.io.filesystems import FileSystems
 from artifactnet.pipeline.audit.score import score_rows
 from artifactnet.pipeline.output.damage import all_damage, recorded_checksums
 from artifactnet.pipeline.output.latest import read_state, whole_output
-from artifactnet.pipeline.output.layout import RECORD
+from artifactnet.pipeline.output.layout import record_address, start_address
 from artifactnet.transforms.audio.codec_spec import CodecSpec
 from artifactnet.transforms.decode import DecodeOptions
 from artifactnet.transforms.detector.detector import AnyDetector, other_model
@@ -69,40 +70,55 @@ def verify_files(output: str) -> Verified:
     return Verified(len(tables & recorded), damaged, len(tables - recorded))
 
 
+def _segments_of(output: str, run_id: str) -> int:
+    """Windows that a run took of a track at most; of a killed one, as it was asked to.
+
+    Raises:
+      ValueError: nothing is known of the run.
+    """
+    for address in (record_address(output, run_id), start_address(output, run_id)):
+        if FileSystems.exists(address):
+            return int(read_json(address)["configuration"]["segments"])
+    raise ValueError(f"{output}: nothing says how run {run_id} was configured")
+
+
 def verify_scores(
     output: str, found: Verified, detector: AnyDetector, sample: int, access: S3Access
 ) -> Verified:
     """Score ``sample`` tracks of ``output`` again, as they were scored.
 
     Raises:
-      ValueError: they were scored by another model.
+      ValueError: they were scored by another model, or nothing is known of their run.
     """
     database = read_state(output).database
     rows = database.execute(
-        "SELECT track_id, uri, p_ai, model_id, content_id FROM tracks "
+        "SELECT track_id, uri, p_ai, model_id, content_id, run_id FROM tracks "
         "ORDER BY hash(track_id || run_id) LIMIT ?",
         [sample],
     ).fetchall()
     if others := sorted({row[3] for row in rows} - {detector.model_id}):
         raise ValueError(other_model(output, others[0], detector))
-    segments = read_json(FileSystems.join(output, RECORD))["configuration"]["segments"]
-    manifest = [
-        ManifestRow(name, uri, "output", line, embedded_place(uri, content or "", AUDIO_COLUMN))
-        for line, (name, uri, _, _, content) in enumerate(rows, 1)
-    ]
-    results = score_rows(
-        manifest,
-        detector,
-        DecodeOptions(segments, access=access),
-        ReencodeOptions((CodecSpec("wav"),)),
-    )
+    by_segments = defaultdict(list)
+    for row in rows:
+        by_segments[_segments_of(output, row[-1])].append(row)
     largest, scored, problems = 0.0, 0, []
-    for (track_id, _, p_ai, _, _), result in zip(rows, results, strict=True):
-        if isinstance(result, ErrorRow):
-            problems.append(f"{track_id}: {result.failure.message}")
-            continue
-        scored += 1
-        largest = max(largest, abs(result.verdict.p_ai - p_ai))
+    for segments, alike in by_segments.items():
+        manifest = [
+            ManifestRow(name, uri, "output", line, embedded_place(uri, content or "", AUDIO_COLUMN))
+            for line, (name, uri, _, _, content, _) in enumerate(alike, 1)
+        ]
+        results = score_rows(
+            manifest,
+            detector,
+            DecodeOptions(segments, access=access),
+            ReencodeOptions((CodecSpec("wav"),)),
+        )
+        for (track_id, _, p_ai, *_), result in zip(alike, results, strict=True):
+            if isinstance(result, ErrorRow):
+                problems.append(f"{track_id}: {result.failure.message}")
+                continue
+            scored += 1
+            largest = max(largest, abs(result.verdict.p_ai - p_ai))
     return replace(
         found,
         scored=scored,

@@ -10,10 +10,10 @@ decided it; low scores may tell where to look, never what a file is.
 import re
 import tomllib
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from functools import cache
 from pathlib import Path
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 CORRECTIONS = Path(__file__).parent / "configs" / "corrections.toml"
 NEITHER = ("symbolic", "procedural", "separated", "doubtful")
@@ -47,23 +47,31 @@ class Correction:
 
 
 def parsed_corrections(text: str) -> tuple[Correction, ...]:
-    """Corrections of a TOML document with a list ``correction``.
+    """Corrections of a TOML document that holds a list ``correction`` and nothing else.
 
     Raises:
-      ValueError: no TOML, no regular expression, or a class that is not known.
+      ValueError: no TOML, an entry that lacks a key or has another one, no regular expression, or a
+        class that is not known.
     """
-    found = []
-    for entry in tomllib.loads(text).get("correction", ()):
-        right = entry["right"]
-        named = right.partition(":")
-        if right not in (*NEITHER, "real") and not (named[0] in ("ai", "codec") and named[2]):
-            raise ValueError(f"{entry['repo']}: {right!r} is no class")
-        try:
-            paths = re.compile(entry["paths"])
-        except re.error as error:
-            raise ValueError(f"{entry['repo']}: {entry['paths']!r}: {error}") from error
-        found.append(Correction(entry["repo"], paths, right, entry["evidence"]))
-    return tuple(found)
+    document = tomllib.loads(text)
+    entries = document.pop("correction", [])
+    if document or not isinstance(entries, list):
+        raise ValueError(f"use [[correction]], not {', '.join(document) or 'another form of it'}")
+    return tuple(map(_parsed, entries))
+
+
+def _parsed(entry: Any) -> Correction:
+    names = {one.name for one in fields(Correction)}
+    is_table = isinstance(entry, dict)
+    if not is_table or entry.keys() != names or not all(isinstance(v, str) for v in entry.values()):
+        raise ValueError(f"{entry!r:.200}: a correction has the texts {', '.join(sorted(names))}")
+    kind, _, name = entry["right"].partition(":")
+    if entry["right"] not in (*NEITHER, "real") and not (kind in ("ai", "codec") and name):
+        raise ValueError(f"{entry['repo']}: {entry['right']!r} is no class")
+    try:
+        return Correction(**entry | {"paths": re.compile(entry["paths"])})
+    except re.error as error:
+        raise ValueError(f"{entry['repo']}: {entry['paths']!r}: {error}") from error
 
 
 @cache

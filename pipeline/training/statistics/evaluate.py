@@ -10,7 +10,7 @@ Run as ``python -m artifactnet.pipeline.training.statistics.evaluate BANK OUT``.
 
 import json
 import time
-from dataclasses import asdict, fields, replace
+from dataclasses import asdict
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -32,7 +32,7 @@ from artifactnet.pipeline.training.statistics.heads import (
     fit_head,
     parsed_config,
 )
-from artifactnet.pipeline.training.statistics.tracks import Item, rightly_labelled
+from artifactnet.pipeline.training.statistics.tracks import rightly_labelled_row
 from artifactnet.pipeline.training.statistics.voice import LEARNT, voice_of_crops
 from artifactnet.pipeline.training.statistics.weights import (
     assign_folds,
@@ -71,26 +71,12 @@ def load(
     features, rows = [], []
     for section in sections:
         for block, table in shards(bank / section):
-            corrected = [_rightly_labelled(row, section) for row in table]
+            corrected = [rightly_labelled_row(row, section in RESYNTHESISED) for row in table]
             features.append(block[[row is not None for row in corrected]])
             rows += [row | {"section": section} for row in corrected if row]
     table = pd.DataFrame(rows)
     table["generator"] = table.generator.fillna("")
     return np.concatenate(features), table
-
-
-def _rightly_labelled(row: dict[str, Any], section: str) -> dict[str, Any] | None:
-    """A ``row`` of a bank with its labels corrected; ``None`` for what has none."""
-    item = Item(**{one.name: row[one.name] for one in fields(Item)})
-    made_anew = section in RESYNTHESISED  # from human music, which its origin tells of
-    if made_anew:
-        item = replace(item, label="real", kind="real", generator="")
-    right = next(rightly_labelled([item]), None)
-    if right == item:
-        return row
-    if right is None or made_anew:
-        return None
-    return row | asdict(right) | {"commercial": right.commercial, "recorded": right.recorded}
 
 
 def tracks_of(table: pd.DataFrame) -> pd.DataFrame:

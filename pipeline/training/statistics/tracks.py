@@ -9,8 +9,9 @@ import hashlib
 import json
 from collections import Counter
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass, replace
+from dataclasses import asdict, dataclass, fields, replace
 from pathlib import Path
+from typing import Any
 
 from artifactnet.pipeline.training.corrections import Labels, corrected
 
@@ -127,6 +128,24 @@ def rightly_labelled(items: Iterable[Item]) -> Iterator[Item]:
         right = corrected(Labels(item.label, item.kind, item.generator), item.origin)
         if right:
             yield replace(item, **right._asdict())
+
+
+def rightly_labelled_row(row: dict[str, Any], made_anew: bool = False) -> dict[str, Any] | None:
+    """A ``row`` of a bank with its labels corrected; ``None`` for what has none.
+
+    Args:
+      row: an ``Item``'s fields and more.
+      made_anew: the crop was made from the music that its origin tells of, which must be human.
+    """
+    item = Item(**{one.name: row[one.name] for one in fields(Item)})
+    if made_anew:
+        item = replace(item, label="real", kind="real", generator="")
+    right = next(rightly_labelled([item]), None)
+    if right == item:
+        return row
+    if right is None or made_anew:
+        return None
+    return row | asdict(right) | {"commercial": right.commercial, "recorded": right.recorded}
 
 
 def all_items(manifest: Path, listing: Path, debian: Path) -> list[Item]:

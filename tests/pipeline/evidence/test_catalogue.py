@@ -34,11 +34,14 @@ def test_a_catalogue_is_broken_down_by_what_groups_it() -> None:
                 "sample_rate": [44_100] * rows,
                 "title": [f"song {row // 2}" for row in range(rows)],
                 "album": [f"album {row // 8}" for row in range(rows)],
+                "sha": [f"{row:x}" for row in range(rows)],
             }
         )
 
-    assert [name for name, _ in broken_down(tracks(400))] == ["source", "album"]
+    assert [name for name, _ in broken_down(tracks(400))] == ["source", "title", "album"]
+    assert [name for name, _ in broken_down(tracks(4_000))] == ["source"]
     assert [name for name, _ in broken_down(tracks(8))] == ["source", "title"]
+    assert [name for name, _ in broken_down(tracks(2))] == ["source"]
     (_, (first, second)), *_ = broken_down(tracks(400))
     assert (first.value, first.tracks, first.ai.seen) == ("a", 200, 200)
     assert (second.value, second.ai.seen) == ("b", 0)

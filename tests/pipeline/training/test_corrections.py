@@ -11,11 +11,13 @@ from hypothesis import strategies as st
 
 from artifactnet.models.statistics.forensic_statistics import FEATURE_NAMES
 from artifactnet.pipeline.training.corrections import (
+    ORIGIN,
     Labels,
     corrected,
     corrections,
     parsed_corrections,
 )
+from artifactnet.pipeline.training.distillation.bank_sound import BankSound
 from artifactnet.pipeline.training.statistics.evaluate import IMITATIONS, load
 from artifactnet.pipeline.training.statistics.tracks import Item, rightly_labelled
 from tests.conftest import SHARED_CORPUS
@@ -71,7 +73,16 @@ def test_any_other_origin_is_believed(origin: str, labels: Labels) -> None:
 
 @pytest.mark.parametrize(
     ("changes", "said"),
-    [(('"real"', '"human"'), "'human' is no class"), (("'^truth/'", "'('"), r"some/page: '\(':")],
+    [
+        (('"real"', '"human"'), "'human' is no class"),
+        (("'^truth/'", "'('"), r"some/page: '\(':"),
+        (('right = "real"', ""), "a correction has the texts evidence, paths, repo, right"),
+        (('"real"', "3"), "a correction has the texts"),
+        (("[[correction]]", "[[corrections]]"), r"use \[\[correction\]\], not corrections"),
+        (("[[correction]]", "correction = 3\n[[other]]"), r"use \[\[correction\]\], not other"),
+        ((PAGE, "correction = 3"), "use .*, not another form of it"),
+        ((PAGE, "correction = [3]"), "3: a correction has the texts"),
+    ],
 )
 def test_a_correction_that_cannot_be_used_is_refused(changes: tuple[str, str], said: str) -> None:
     with pytest.raises(ValueError, match=said):
@@ -83,11 +94,18 @@ def test_every_correction_quotes_its_page_and_one_of_them_is_needed() -> None:
     assert corrected(GENERATED, "github:map-yue/map-yue.github.io@7c2:music/mupt_28.mp3") is None
 
 
+AT_FULL_LENGTH_ONLY = {"Kinyugo/msanii-demo", "L-YeZhu/CDCD"}
+
+
 @pytest.mark.skipif(not SHARED_CORPUS.exists(), reason="no development corpus")
-def test_every_correction_is_of_a_page_in_the_corpus() -> None:
+def test_every_correction_is_of_a_file() -> None:
     rows = map(json.loads, SHARED_CORPUS.read_text().splitlines())
-    pages = {str(row["origin"]).partition("@")[0] for row in rows}
-    assert {f"github:{one.repo}" for one in corrections()} <= pages
+    places = [place for row in rows if (place := ORIGIN.fullmatch(str(row["origin"])))]
+    for one in corrections():
+        paths = [place["path"] for place in places if place["repo"] == one.repo]
+        assert paths, one.repo
+        if one.repo not in AT_FULL_LENGTH_ONLY:
+            assert any(map(one.paths.search, paths)), one
 
 
 def row(name: str, path: str, label: str, kind: str, generator: str) -> dict:
@@ -124,6 +142,25 @@ def test_a_bank_is_corrected_as_it_is_read(tmp_path: Path, monkeypatch: pytest.M
     assert list(table.generator) == ["", "suno", "imitation-mel", "imitation-mel"]
     assert list(table.commercial) == [False, True, False, False]
     assert list(table.recorded) == [True, False, False, False]
+
+
+def test_sound_goes_with_the_labels_that_stay(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(
+        "artifactnet.pipeline.training.corrections.corrections", lambda: parsed_corrections(PAGE)
+    )
+    (tmp_path / "train").mkdir()
+    paths = (("midi/b.mp3", "c.mp3"), ("truth/a.mp3", "midi/d.mp3", "e.mp3"))
+    for shard, names in enumerate(paths):
+        rows = [json.dumps(row(name, name, "ai", "ai", "suno")) for name in names]
+        sound = np.stack([np.full(8, 10 * shard + crop, np.int16) for crop in range(len(names))])
+        np.savez(tmp_path / "train" / f"{shard}.npz", rows=rows)
+        np.save(tmp_path / "train" / f"{shard}.audio.npy", sound)
+    bank = BankSound(tmp_path)
+    assert list(bank.table.track_id) == ["c.mp3", "truth/a.mp3", "e.mp3"]
+    assert list(bank.table.label) == ["ai", "real", "ai"]
+    assert list(bank.crops(np.arange(len(bank)))[:, 0] * 32_768) == [1, 10, 12]
 
 
 def test_what_is_neither_is_no_track(monkeypatch: pytest.MonkeyPatch) -> None:

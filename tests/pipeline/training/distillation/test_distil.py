@@ -22,7 +22,7 @@ def bank(tmp_path: Path) -> Path:
             {
                 "track_id": f"t{shard}{n}", "label": "ai" if n % 2 else "real",
                 "kind": "ai" if n % 2 else "real", "source": f"s{n}", "generator": "",
-                "sample_rate": 44_100,
+                "sample_rate": 44_100, "path": "", "part": "full", "pair": "", "origin": "",
             }
             for n in range(count)
         ]  # fmt: skip
