@@ -30,7 +30,7 @@ def bank(tmp_path: Path) -> Path:
             "track_id": f"t{number}", "part": "full", "label": "ai" if ai else "real",
             "kind": "ai" if ai else "real", "source": f"s{number}", "pair": "",
             "generator": f"g{number}" if ai else "", "commercial": False, "recorded": not ai,
-            "sample_rate": 44_100, "seconds": 30.0,
+            "sample_rate": 44_100, "seconds": 30.0, "path": "", "origin": "",
         })  # fmt: skip
     np.save(folder / "0-0.audio.npy", np.stack(sounds))
     texts = np.array([json.dumps(row) for row in rows])
