@@ -39,7 +39,7 @@ class ReportRequest:
     track: list[str] = option(default=(), help="track_id that gets a page. Repeat.")
     flagged: bool = option(default=False, help="A page for every flagged track.")
     top: int = option(default=TOP, min=0, help="Pages for so many flagged tracks, clearest first.")
-    no_audio: bool = option(default=False, help="Leave the excerpts out.")
+    no_audio: bool = option("--no-audio", default=False, help="Leave the excerpts out.")
     contact: str = option(default="", help="To whom an appeal goes: an address, a form, a name.")
     weights: Path | str | None = options.weights()
     model: Path | str | None = options.model()

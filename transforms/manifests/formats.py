@@ -161,9 +161,10 @@ def _csv_rows(file: BinaryIO) -> Iterator[RawRow | ManifestRowError]:
             if not header:
                 raise ValueError(f"the column names can't be read: {error}") from error
             # A quote that is never closed takes the lines behind it along: each is accounted for.
+            said = "a quote is never closed" if "end of data" in str(error) else str(error)
             for number in range(first, max(first, reader.line_num) + 1):
                 opened = "" if number == first else f" in the record that begins on line {first}"
-                yield ManifestRowError.at(number, f"{error}{opened}")
+                yield ManifestRowError.at(number, f"{said}{opened}")
             continue
         if not cells:
             continue
