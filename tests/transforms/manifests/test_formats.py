@@ -102,7 +102,8 @@ def test_unclosed_quote_accounts_for_every_line_it_swallows(tmp_path: Path) -> N
     rows = rows_of(tmp_path / "m.csv", "\n".join(lines).encode())
     assert isinstance(rows[0], RawRow)
     assert [str(row).split(":")[0] for row in rows[1:]] == [f"line {n}" for n in range(3, 24)]
-    assert "begins on line 3" in str(rows[5])
+    assert str(rows[1]) == "line 3: a quote is never closed"
+    assert str(rows[5]).endswith("never closed in the record that begins on line 3")
 
 
 def test_csv_line_of_any_length_is_bounded(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
