@@ -88,9 +88,10 @@ def all_damage(output: str, files: OutputFiles) -> dict[str, str]:
     recorded = recorded_checksums(output, files)
     tables = {path for paths in files.tables.values() for path in paths}
     problems = dict.fromkeys(damaged_files(files), "missing or cut short")
-    for path in recorded.keys() - tables:
-        there = FileSystems.exists(path)
-        problems[path] = "its tracks are missing, so it counts for nothing" if there else "missing"
+    lost = recorded.keys() - tables
+    problems |= dict.fromkeys(lost, "missing")
+    alone = lost & set(files.orphans)
+    problems |= dict.fromkeys(alone, "its tracks are missing, so it counts for nothing")
     compared = sorted(tables & recorded.keys())
     with ThreadPoolExecutor(8) as pool:
         for path, digest in zip(compared, pool.map(_sha256, compared), strict=True):

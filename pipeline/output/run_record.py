@@ -125,8 +125,7 @@ def recorded_catalogue(output: str) -> str:
     if not output_files(output).holds_audit:
         return ""
     try:
-        record = read_json(FileSystems.join(output, RECORD))
-        return absolute(str(record["configuration"]["catalogue"]))
+        return absolute(str(latest_record(output)["configuration"]["catalogue"]))
     except (OSError, KeyError, TypeError, ValueError):
         return "an audit that did not end"
 

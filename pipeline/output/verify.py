@@ -98,9 +98,10 @@ def verify_scores(
     ).fetchall()
     if others := sorted({row[3] for row in rows} - {detector.model_id}):
         raise ValueError(other_model(output, others[0], detector))
+    segments_of = {run_id: _segments_of(output, run_id) for run_id in {row[-1] for row in rows}}
     by_segments = defaultdict(list)
     for row in rows:
-        by_segments[_segments_of(output, row[-1])].append(row)
+        by_segments[segments_of[row[-1]]].append(row)
     largest, scored, problems = 0.0, 0, []
     for segments, alike in by_segments.items():
         manifest = [

@@ -16,7 +16,7 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 CORRECTIONS = Path(__file__).parent / "configs" / "corrections.toml"
-NEITHER = ("symbolic", "procedural", "separated", "doubtful")
+NEITHER = ("symbolic", "doubtful")
 """Classes of files that nothing is learnt from and nothing is measured on."""
 ORIGIN = re.compile(r"github:(?P<repo>[^@:]+)(?:@[0-9a-f]+)?:(?P<path>.*)", re.DOTALL)
 

@@ -8,7 +8,7 @@ stays, since both are of one source and so of one fold.
 import hashlib
 import json
 from collections import Counter
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator
 from dataclasses import asdict, dataclass, fields, replace
 from pathlib import Path
 from typing import Any
@@ -122,12 +122,10 @@ def debian_items(folder: Path) -> Iterator[Item]:
         )
 
 
-def rightly_labelled(items: Iterable[Item]) -> Iterator[Item]:
-    """``items`` as their pages label them, without those that have no label."""
-    for item in items:
-        right = corrected(Labels(item.label, item.kind, item.generator), item.origin)
-        if right:
-            yield replace(item, **right._asdict())
+def rightly_labelled(item: Item) -> Item | None:
+    """``item`` as its page labels it; ``None`` for what has no label."""
+    right = corrected(Labels(item.label, item.kind, item.generator), item.origin)
+    return replace(item, **right._asdict()) if right else None
 
 
 def rightly_labelled_row(row: dict[str, Any], made_anew: bool = False) -> dict[str, Any] | None:
@@ -140,7 +138,7 @@ def rightly_labelled_row(row: dict[str, Any], made_anew: bool = False) -> dict[s
     item = Item(**{one.name: row[one.name] for one in fields(Item)})
     if made_anew:
         item = replace(item, label="real", kind="real", generator="")
-    right = next(rightly_labelled([item]), None)
+    right = rightly_labelled(item)
     if right == item:
         return row
     if right is None or made_anew:
@@ -155,7 +153,7 @@ def all_items(manifest: Path, listing: Path, debian: Path) -> list[Item]:
     holds ``SONGS_FIRST`` times as many as of the rest.
     """
     listed = (*corpus_items(manifest), *full_items(listing), *debian_items(debian))
-    items = list(rightly_labelled(listed))
+    items = [right for item in listed if (right := rightly_labelled(item))]
     items.sort(key=lambda item: hashlib.sha256(item.track_id.encode()).digest())
     ranks: Counter[tuple[str, str]] = Counter()
     ranked = []

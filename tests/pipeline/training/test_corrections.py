@@ -171,5 +171,5 @@ def test_what_is_neither_is_no_track(monkeypatch: pytest.MonkeyPatch) -> None:
         Item(path, path, "full", "ai", "ai", "page", "yue", "", f"github:some/page:{path}")
         for path in ("midi/a.mp3", "truth/b.mp3", "c.mp3")
     ]
-    found = [(item.track_id, item.kind) for item in rightly_labelled(items)]
+    found = [(right.track_id, right.kind) for item in items if (right := rightly_labelled(item))]
     assert found == [("truth/b.mp3", "real"), ("c.mp3", "ai")]
