@@ -3,7 +3,7 @@
 Enters: float32 ``[segments, statistics]``, NaN where a statistic could not be measured. Leaves: one
 logit a segment, and how much each statistic moved it. Trees, dense networks and networks that share
 weights over bands err differently: on generators that none has seen their weighted sum finds more
-than any.
+than any. Phases that were found anew are another matter, of which ``griffin_lim.py`` knows.
 """
 
 from collections.abc import Mapping
@@ -16,6 +16,7 @@ from numpy.typing import NDArray
 
 from artifactnet.models.statistics.band_network import BandNetwork
 from artifactnet.models.statistics.boosted_trees import LARGEST_VALUE, BoostedTrees
+from artifactnet.models.statistics.griffin_lim import GriffinLimHead, either, parts_of_either
 from artifactnet.models.statistics.network import StatisticsNetwork
 from artifactnet.models.statistics.parallel import ParallelNetworks
 
@@ -25,7 +26,9 @@ BAND_NETWORK = "bands."
 """Prefix of the tensors of the networks that share weights over bands."""
 VOICE = "voice."
 """Prefix of the tensors of the trees that know a voice alone."""
-PREFIXES = (NETWORK, BAND_NETWORK, VOICE)
+GRIFFIN_LIM = "griffin_lim."
+"""Prefix of the tensors of what knows phases that were found anew."""
+PREFIXES = (NETWORK, BAND_NETWORK, VOICE, GRIFFIN_LIM)
 VOICE_DOUBT = 0.5
 """By how much P(a voice alone) of 1 shrinks a logit: of such sound it says less either way."""
 MISSING_DOUBT = "missing_doubt"
@@ -56,6 +59,8 @@ class StatisticsHead:
         ``None`` where nobody knows.
       missing_doubt: by how much a logit shrinks where all statistics are missing, 0 to 1. The less
         of the spectrum holds sound, the less is known, whoever made it.
+      griffin_lim: what knows phases that were found anew, if anything does; a segment is generated
+        where it or the others say so.
     """
 
     trees: BoostedTrees
@@ -65,6 +70,7 @@ class StatisticsHead:
     voice: BoostedTrees | None = None
     typical: NDArray[np.float32] | None = None
     missing_doubt: float = 0.0
+    griffin_lim: GriffinLimHead | None = None
 
     @property
     def features(self) -> int:
@@ -83,6 +89,8 @@ class StatisticsHead:
         for share, network in self._networks:
             with torch.inference_mode():
                 logit += share * network(torch.from_numpy(features)).double().numpy()
+        if self.griffin_lim is not None:
+            logit = either(logit, self.griffin_lim.logit(features))
         return logit
 
     def contributions(self, features: NDArray[np.float32]) -> tuple[float, NDArray[np.float64]]:
@@ -107,6 +115,9 @@ class StatisticsHead:
         if self.typical is not None:
             start += float(self.typical.sum(dtype=np.float64))
             parts -= self.typical
+        if self.griffin_lim is not None:
+            other = self.griffin_lim.contributions(features)
+            start, parts = parts_of_either((start, parts), other)
         return start, parts
 
     def p_voice(self, features: NDArray[np.float32]) -> NDArray[np.float64]:
@@ -144,6 +155,8 @@ class StatisticsHead:
             tensors[TYPICAL] = self.typical
         if self.missing_doubt:
             tensors[MISSING_DOUBT] = np.array([self.missing_doubt], np.float32)
+        if self.griffin_lim is not None:
+            tensors |= {GRIFFIN_LIM + n: a for n, a in self.griffin_lim.to_tensors().items()}
         return tensors
 
     @classmethod
@@ -153,7 +166,7 @@ class StatisticsHead:
         Raises:
           ValueError: naming the tensor that is missing, misshapen or out of bounds.
         """
-        dense, banded, of_voice = (_part(tensors, one) for one in PREFIXES)
+        dense, banded, of_voice, of_phase = (_part(tensors, one) for one in PREFIXES)
         apart = (MIX, TYPICAL, MISSING_DOUBT)
         own = {n: t for n, t in tensors.items() if not n.startswith(PREFIXES) and n not in apart}
         trees = BoostedTrees.from_tensors(own)
@@ -186,8 +199,14 @@ class StatisticsHead:
             )
         if not ((mix >= 0) & (mix <= LARGEST_MIX)).all():
             raise ValueError(f"statistics head: mix must be from 0 to {LARGEST_MIX:g}")
+        phase = GriffinLimHead.from_tensors(of_phase) if of_phase else None
+        if phase is not None and len(phase.network.center) != trees.features:
+            raise ValueError(
+                f"griffin_lim: reads {len(phase.network.center)} statistics, the trees "
+                f"{trees.features}"
+            )
         shares = tuple(float(one) for one in mix)
-        return cls(trees, network, band_network, shares, voice, typical, float(missing[0]))
+        return cls(trees, network, band_network, shares, voice, typical, float(missing[0]), phase)
 
 
 def _part(tensors: Mapping[str, NDArray[Any]], prefix: str) -> dict[str, NDArray[Any]]:

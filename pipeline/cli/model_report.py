@@ -57,6 +57,7 @@ def _of_head(head: StatisticsHead) -> dict[str, int]:
         "trees": head.trees.trees,
         "networks": head.network.networks if head.network else 0,
         "band_networks": head.band_network.networks if head.band_network else 0,
+        "griffin_lim_networks": head.griffin_lim.network.networks if head.griffin_lim else 0,
         "statistics": head.features,
     }
 
@@ -86,6 +87,7 @@ def print_model(weights: Path | None, as_json: bool) -> None:
         own = _of_head(head)
         print(
             f"{'head':12} {own['trees']:>9,} trees, {own['networks']} dense networks, "
-            f"{own['band_networks']} band networks on {own['statistics']:,} statistics; it decides"
+            f"{own['band_networks']} band networks and {own['griffin_lim_networks']} of phases on "
+            f"{own['statistics']:,} statistics; it decides"
         )
     print(f"{'verdict':12} real < {config.threshold_real:.4f}, ai >= {config.threshold_ai:.4f}")

@@ -10,7 +10,7 @@ Run as ``python -m artifactnet.pipeline.training.statistics.evaluate BANK OUT``.
 
 import json
 import time
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -32,6 +32,7 @@ from artifactnet.pipeline.training.statistics.heads import (
     fit_head,
     parsed_config,
 )
+from artifactnet.pipeline.training.statistics.phases import GRIFFIN_LIM, fit_phases, learnt_from
 from artifactnet.pipeline.training.statistics.tracks import rightly_labelled_row
 from artifactnet.pipeline.training.statistics.voice import LEARNT, voice_of_crops
 from artifactnet.pipeline.training.statistics.weights import (
@@ -42,8 +43,9 @@ from artifactnet.pipeline.training.statistics.weights import (
 from artifactnet.transforms.audio.windows import windows_apart
 
 VOCODERS, IMITATIONS = "vocoders", "imitations"
-RESYNTHESISED = (VOCODERS, IMITATIONS)
-"""Sections of human crops resynthesised for training, which are learnt from where asked for."""
+RESYNTHESISED = (VOCODERS, IMITATIONS, GRIFFIN_LIM)
+"""Sections of human crops resynthesised for training. What knows phases that were found anew
+learns from the last; all else learns from them only where asked to."""
 FIRST_ONLY = r"^(?:degraded, )?[a-z0-9]+(?::\d+k)?@(44100|48000)$"
 """Channels that are one coding and no more."""
 CORE = (
@@ -183,10 +185,13 @@ def out_of_fold(
     logit = np.full(len(features), np.nan)
     crops = Levels.of(features)
     labels = (table.label == "ai").to_numpy()
+    phases = learnt_from(table) & ~empty
     for one in range(folds):
         fit = (fold != one) & table.section.isin(learnt).to_numpy() & ~empty
         weights = crop_weights(table[fit].reset_index(drop=True), missing[fit], **weighting)
         head = fit_head(crops, fit, labels, weights, config, seed, LAYOUT)
+        if (learn := (fold != one) & phases).any():
+            head = replace(head, griffin_lim=fit_phases(features[learn], table[learn], seed))
         out = fold == one
         for block in np.array_split(np.flatnonzero(out), max(1, out.sum() // 500)):
             doubt = head.doubt(measured[block], p_voice[block])
@@ -276,7 +281,8 @@ def main(
     config = parsed_config(settings or [])
     group = np.array([one.split("/")[0] for one in FEATURE_NAMES])
     learnt = tuple(learn or LEARNT)
-    features, table = load(bank, (*SECTIONS, *(one for one in learnt if one not in SECTIONS)))
+    extra = [one for one in (*learnt, GRIFFIN_LIM) if one not in SECTIONS]
+    features, table = load(bank, (*SECTIONS, *dict.fromkeys(extra)))
     p_voice = voice_of_crops(features, table)
     measured = np.isfinite(features).mean(axis=1)
     features[:, np.isin(group, drop or [])] = np.nan

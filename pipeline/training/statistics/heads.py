@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 from artifactnet.models.statistics.band_layout import BandLayout, band_layout
 from artifactnet.models.statistics.boosted_trees import BoostedTrees
 from artifactnet.models.statistics.forensic_statistics import FEATURE_NAMES
+from artifactnet.models.statistics.griffin_lim import GriffinLimHead
 from artifactnet.models.statistics.head import StatisticsHead
 from artifactnet.pipeline.training.statistics.boosting import (
     BoostingConfig,
@@ -188,7 +189,14 @@ def with_typical(
       seed: of the draw.
     """
     drawn = np.random.default_rng(seed).choice(len(human), most, p=weights / weights.sum())
-    bare = replace(head, typical=None)
     blocks = np.array_split(human[drawn], max(1, most // 100))
-    parts = np.concatenate([bare.contributions(block)[1] for block in blocks])
-    return replace(head, typical=parts.mean(axis=0).astype(np.float32))
+
+    def mean_parts(bare: StatisticsHead | GriffinLimHead) -> NDArray[np.float32]:
+        parts = np.concatenate([bare.contributions(block)[1] for block in blocks])
+        return parts.mean(axis=0).astype(np.float32)
+
+    phases = head.griffin_lim
+    if phases is not None:
+        phases = replace(phases, typical=mean_parts(replace(phases, typical=None)))
+    own = mean_parts(replace(head, typical=None, griffin_lim=None))
+    return replace(head, typical=own, griffin_lim=phases)

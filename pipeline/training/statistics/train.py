@@ -26,6 +26,7 @@ from artifactnet.pipeline.training.statistics.heads import (
     parsed_config,
     with_typical,
 )
+from artifactnet.pipeline.training.statistics.phases import GRIFFIN_LIM, fit_phases, learnt_from
 from artifactnet.pipeline.training.statistics.voice import (
     LEARNT,
     fit_voice,
@@ -46,34 +47,54 @@ def main(
     weighting: Annotated[list[str] | None, typer.Option(help="Of the crops, name=value.")] = None,
     drop: Annotated[list[str] | None, typer.Option(help="Group that is left out.")] = None,
     learn: Annotated[list[str] | None, typer.Option(help="Section to learn from.")] = None,
+    keep_head: Annotated[
+        bool,
+        typer.Option(
+            "--keep-head",
+            help="Keep the head of WEIGHTS; learn only what knows phases that were found anew.",
+        ),
+    ] = False,
     seed: int = 0,
 ) -> None:
     """Learn a head from all crops of BANK and write it, beside the networks of WEIGHTS, to OUT."""
     config = parsed_config(settings or [])
-    features, table = load(bank, tuple(learn or LEARNT))
+    sections = tuple(learn or LEARNT)
+    features, table = load(bank, tuple(dict.fromkeys((*sections, GRIFFIN_LIM))))
     kept = ~np.isnan(features).all(axis=1)
     features, table = features[kept], table[kept].reset_index(drop=True)
-    missing = np.isnan(features[:, BANDS]).sum(axis=1)
-    crops = crop_weights(table, missing, **parsed_weighting(weighting or []))
     group = np.array([name.split("/")[0] for name in FEATURE_NAMES])
     # What is left out is missing throughout, so a head always takes all statistics.
     learnt = np.where(np.isin(group, drop or []), np.float32(np.nan), features)
     labels = (table.label == "ai").to_numpy()
-    everything = np.ones(len(learnt), bool)
-    head = fit_head(Levels.of(learnt), everything, labels, crops, config, seed, LAYOUT)
-    head = with_typical(head, learnt[~labels], crops[~labels], seed=seed)
-    own = (~table.section.isin(RESYNTHESISED)).to_numpy()
-    features, table = features[own], table[own].reset_index(drop=True)
-    p_voice = voice_out_of_fold(features, table, seed=seed)
-    threshold = voice_threshold(p_voice, table)
-    head = replace(head, voice=fit_voice(features, table, seed))
-    network = load_detector(weights).network
-    network.config = replace(network.config, threshold_voice=threshold)
+    own = table.section.isin(sections).to_numpy()
+    crops = np.zeros(len(table))
+    crops[own] = crop_weights(
+        table[own].reset_index(drop=True),
+        np.isnan(features[own][:, BANDS]).sum(axis=1),
+        **parsed_weighting(weighting or []),
+    )
+    network, _, head = load_detector(weights)
+    if not keep_head:
+        head = fit_head(Levels.of(learnt), own, labels, crops[own], config, seed, LAYOUT)
+        as_heard = own & ~table.section.isin(RESYNTHESISED).to_numpy()
+        of_voice, voices = features[as_heard], table[as_heard].reset_index(drop=True)
+        threshold = voice_threshold(voice_out_of_fold(of_voice, voices, seed=seed), voices)
+        head = replace(head, voice=fit_voice(of_voice, voices, seed))
+        network.config = replace(network.config, threshold_voice=threshold)
+    elif head is None:
+        raise typer.BadParameter(f"{weights} has no head to keep")
+    phases = learnt_from(table)
+    anew = fit_phases(learnt[phases], table[phases], seed) if phases.any() else None
+    head = replace(head, griffin_lim=anew)
+    human = own & ~labels
+    head = with_typical(head, learnt[human], crops[human], seed=seed)
     model_id = save_detector(network, out, head)
+    there = "with" if anew else "without"
     print(
-        f"{out}: model id {model_id}; {head.trees.trees} trees from {len(learnt)} crops of "
-        f"{table.track_id.nunique()} tracks, {table.source.nunique()} sources; a voice alone from "
-        f"{threshold:.3f}"
+        f"{out}: model id {model_id}; {head.trees.trees} trees from {own.sum()} crops of "
+        f"{table.track_id.nunique()} tracks, {table.source.nunique()} sources; {there} what knows "
+        f"phases found anew, from {phases.sum()} crops; a voice alone from "
+        f"{network.config.threshold_voice:.3f}"
     )
 
 

@@ -7,6 +7,7 @@ import pytest
 
 from artifactnet.pipeline.training.statistics.bank import shards
 from artifactnet.pipeline.training.statistics.resynthesised.imitated import halves
+from artifactnet.pipeline.training.statistics.resynthesised.inverted import halves as inverted
 from artifactnet.pipeline.training.statistics.resynthesised.section import (
     Halves,
     fill_section,
@@ -36,6 +37,15 @@ def test_an_imitation_says_of_what_kind_it_is() -> None:
     kinds = {f"imitation-{kind}" for kind in ("linear", "mel", "components", "noise")}
     assert {one.generator for one in made} == kinds
     assert all(one.real.shape == one.fake.shape == audio.shape for one in made)
+
+
+def test_a_crop_with_phases_found_anew_is_of_its_originals_level() -> None:
+    audio = 0.5 * music(3.0, 22_050)[:, 0]
+    for seed in range(4):
+        made = inverted(audio, 22_050, np.random.default_rng(seed))
+        assert made.generator == "griffin-lim"
+        assert made.real.shape == made.fake.shape
+        assert rms(made.fake) == pytest.approx(rms(made.real), rel=0.05)
 
 
 def test_a_section_holds_both_halves_and_goes_on(wav, tmp_path: Path) -> None:
