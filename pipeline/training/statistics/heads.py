@@ -35,9 +35,9 @@ BANDS = np.flatnonzero([name.endswith("/spread") for name in FEATURE_NAMES])
 """Statistics whose NaN tell that a band is empty."""
 LAYOUT = band_layout(FEATURE_NAMES, BANDS.tolist())
 """Which statistic belongs to which band."""
-MIX = (0.25, 0.2, 0.45)
+MIX = (0.2, 0.15, 0.6)
 """Of the logits of trees, dense and band networks."""
-MISSING_DOUBT = 0.5
+MISSING_DOUBT = 0.75
 """Of a head: by how much it trusts a window less whose statistics are all missing."""
 DENSE, BAND = "dense.", "band."
 """Before the names of settings of dense and of band networks."""
@@ -162,14 +162,18 @@ def fit_head(
     band_network = None
     if config.band_network and layout is not None:
         band_network = fit_band_network(lesson, layout, config.band_network, seed)
-    if network is None and band_network is None:
-        return StatisticsHead(trees, missing_doubt=MISSING_DOUBT)
+    return mixed(StatisticsHead(trees, network, band_network))
+
+
+def mixed(head: StatisticsHead) -> StatisticsHead:
+    """``head`` with the mix and the doubt that are set here, for the kinds that it has."""
+    there = [head.network is not None, head.band_network is not None]
+    if not any(there):
+        return replace(head, mix=(1.0,), missing_doubt=MISSING_DOUBT)
     # What is not there leaves its share to the others.
-    mix = np.array(MIX)[[True, network is not None, band_network is not None]]
+    mix = np.array(MIX)[[True, *there]]
     mix *= sum(MIX) / mix.sum()
-    return StatisticsHead(
-        trees, network, band_network, tuple(mix.tolist()), missing_doubt=MISSING_DOUBT
-    )
+    return replace(head, mix=tuple(mix.tolist()), missing_doubt=MISSING_DOUBT)
 
 
 def with_typical(

@@ -23,6 +23,7 @@ from artifactnet.pipeline.training.statistics.heads import (
     SETTINGS_HELP,
     Levels,
     fit_head,
+    mixed,
     parsed_config,
     with_typical,
 )
@@ -51,7 +52,7 @@ def main(
         bool,
         typer.Option(
             "--keep-head",
-            help="Keep the head of WEIGHTS; learn only what knows phases that were found anew.",
+            help="Keep trees and networks of WEIGHTS; learn only what knows phases found anew.",
         ),
     ] = False,
     seed: int = 0,
@@ -83,6 +84,8 @@ def main(
         network.config = replace(network.config, threshold_voice=threshold)
     elif head is None:
         raise typer.BadParameter(f"{weights} has no head to keep")
+    else:
+        head = mixed(head)
     phases = learnt_from(table)
     anew = fit_phases(learnt[phases], table[phases], seed) if phases.any() else None
     head = replace(head, griffin_lim=anew)

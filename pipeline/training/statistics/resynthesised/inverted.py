@@ -36,14 +36,14 @@ def main(
     manifest: Annotated[Path, typer.Option(help="The corpus.")],
     full: Annotated[Path, typer.Option(help="List of tracks at full length.")],
     music: Annotated[Path, typer.Option(help="Folder with a folder of human music a source.")],
-    most: Annotated[int, typer.Option(help="Tracks, drawn at random.")] = 1_200,
+    most: Annotated[int, typer.Option(help="Tracks, drawn at random.")] = 1_400,
     worker: int = 0,
     workers: int = 1,
 ) -> None:
     """Fill the section ``griffin_lim`` of a bank."""
     warnings.simplefilter("ignore")
     items = human_items(manifest, full, music, seed=23, most=most)
-    fill_section(bank / GRIFFIN_LIM, items, halves, "griffin-lim", worker, workers)
+    fill_section(bank / GRIFFIN_LIM, items, halves, "gl", worker, workers)
 
 
 if __name__ == "__main__":
