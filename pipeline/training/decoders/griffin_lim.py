@@ -7,6 +7,8 @@ none of a decoder's traces is in it: what tells is that phases fit windows of on
 and nothing else.
 """
 
+import warnings
+
 import librosa
 import numpy as np
 import soxr
@@ -47,7 +49,9 @@ def _through_mel(
     magnitude: NDArray, sample_rate: int, n_fft: int, bands: int, rng: np.random.Generator
 ) -> NDArray:
     """What ``magnitude`` ``[bins, frames]`` is after a mel spectrogram that a model drew."""
-    filters = mel_filters(sr=sample_rate, n_fft=n_fft, n_mels=bands)
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", UserWarning)  # bands narrower than a bin stay empty
+        filters = mel_filters(sr=sample_rate, n_fft=n_fft, n_mels=bands)
     power = filters @ magnitude**2
     if rng.random() < AS_IMAGE:
         power = _as_image(power)
