@@ -16,6 +16,7 @@ import torch
 from numpy.typing import NDArray
 
 from artifactnet.models.statistics.band_network import BandNetwork
+from artifactnet.models.statistics.boosted_trees import LARGEST_VALUE
 
 NETWORK = "network."
 """Prefix of the networks' tensors."""
@@ -24,8 +25,7 @@ MARGIN = "margin"
 TYPICAL = "typical"
 """float32 ``[features]``."""
 LARGEST_MARGIN = 100.0
-LARGEST_VALUE = 1e6
-"""Of a typical contribution that is believed of a file."""
+"""That is believed of a file."""
 LEAST_APART = 1e-6
 """Logits that move less far apart are taken for parallel."""
 
@@ -121,5 +121,5 @@ def parts_of_either(
     apart = moved - other_moved
     parallel = np.abs(apart) < LEAST_APART
     share = (gained - other_moved) / np.where(parallel, 1, apart)
-    share = np.where(parallel, 1 / (1 + np.exp(other_begin - begin)), share).clip(0, 1)[:, None]
+    share = np.where(parallel, np.exp(begin - start), share).clip(0, 1)[:, None]
     return start, share * parts + (1 - share) * other_parts
