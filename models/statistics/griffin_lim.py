@@ -78,14 +78,18 @@ class GriffinLimHead:
         own = {n.removeprefix(NETWORK): t for n, t in tensors.items() if n.startswith(NETWORK)}
         for name in tensors:
             if not name.startswith(NETWORK) and name not in (MARGIN, TYPICAL):
-                raise ValueError(f"griffin_lim: {name} is not expected")
+                raise ValueError(f"griffin_lim: {name!r:.80} is not expected")
         try:
             network = BandNetwork.from_arrays(own)
         except ValueError as error:
             raise ValueError(f"griffin_lim: {error}") from error
         margin = np.asarray(tensors.get(MARGIN, ()))
-        if margin.shape != (1,) or not abs(float(margin[0])) <= LARGEST_MARGIN:
-            raise ValueError(f"griffin_lim: margin must be one number to {LARGEST_MARGIN:g}")
+        if not (
+            margin.shape == (1,) and margin.dtype == np.float32 and abs(margin[0]) <= LARGEST_MARGIN
+        ):
+            raise ValueError(
+                f"griffin_lim: margin must be one float32 of at most {LARGEST_MARGIN:g} either way"
+            )
         typical, features = tensors.get(TYPICAL), len(network.center)
         if typical is not None and not (
             typical.shape == (features,)

@@ -96,9 +96,9 @@ class StatisticsHead:
     def contributions(self, features: NDArray[np.float32]) -> tuple[float, NDArray[np.float64]]:
         """The logit that all segments start from, and what each statistic adds to it.
 
-        Where it is known what is typical, the start is the mean logit of music by people, and each
-        statistic adds what it adds more than there. A point without statistics would be no start:
-        no music is like it, so what it scores means nothing.
+        Where it is known what is typical, the start is about the mean logit of music by people, and
+        each statistic adds what it adds more than there. A point without statistics would be no
+        start: no music is like it, so what it scores means nothing.
 
         Args:
           features: ``[segments, features]``.
@@ -181,7 +181,7 @@ class StatisticsHead:
         ):
             raise ValueError(f"statistics head: typical must be {trees.features} finite numbers")
         missing = np.asarray(tensors.get(MISSING_DOUBT, np.zeros(1, np.float32)))
-        if missing.shape != (1,) or not 0 <= float(missing[0]) <= 1:
+        if not (missing.shape == (1,) and missing.dtype == np.float32 and 0 <= missing[0] <= 1):
             raise ValueError("statistics head: missing_doubt must be one number from 0 to 1")
         network = StatisticsNetwork.from_arrays(dense) if dense else None
         band_network = BandNetwork.from_arrays(banded) if banded else None
@@ -197,7 +197,7 @@ class StatisticsHead:
                 f"statistics head: mix has {mix.size} numbers for trees and {len(there)} kinds of "
                 "network"
             )
-        if not ((mix >= 0) & (mix <= LARGEST_MIX)).all():
+        if mix.dtype.kind != "f" or not ((mix >= 0) & (mix <= LARGEST_MIX)).all():
             raise ValueError(f"statistics head: mix must be from 0 to {LARGEST_MIX:g}")
         phase = GriffinLimHead.from_tensors(of_phase) if of_phase else None
         if phase is not None and len(phase.network.center) != trees.features:

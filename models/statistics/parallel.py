@@ -185,7 +185,7 @@ class ParallelNetworks(nn.Module):
             raise ValueError(f"{cls.NAME}: unusable shapes ({error})") from error
         expected = network.state_dict()
         for name in sorted(expected.keys() | tensors.keys()):
-            cls.require(name in expected, f"{name} is not expected")
+            cls.require(name in expected, f"{name!r:.80} is not expected")
             cls.require(name in tensors, f"{name} is missing")
             tensor, want = tensors[name], expected[name]
             cls.require(tensor.shape == want.shape, f"{name} is {tuple(tensor.shape)}")

@@ -185,9 +185,11 @@ def out_of_fold(
     logit = np.full(len(features), np.nan)
     crops = Levels.of(features)
     labels = (table.label == "ai").to_numpy()
-    phases = learnt_from(table) & ~empty
+    # What is of no fold, since nothing else of its track is there, would teach all of them.
+    known = np.isfinite(fold) & ~empty
+    phases = learnt_from(table) & known
     for one in range(folds):
-        fit = (fold != one) & table.section.isin(learnt).to_numpy() & ~empty
+        fit = (fold != one) & table.section.isin(learnt).to_numpy() & known
         weights = crop_weights(table[fit].reset_index(drop=True), missing[fit], **weighting)
         head = fit_head(crops, fit, labels, weights, config, seed, LAYOUT)
         if (learn := (fold != one) & phases).any():

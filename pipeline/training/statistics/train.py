@@ -52,17 +52,31 @@ def main(
         bool,
         typer.Option(
             "--keep-head",
-            help="Keep trees and networks of WEIGHTS; learn only what knows phases found anew.",
+            help="Keep trees and networks of WEIGHTS, mixed as set here; learn only what knows "
+            "phases found anew.",
         ),
     ] = False,
     seed: int = 0,
 ) -> None:
     """Learn a head from all crops of BANK and write it, beside the networks of WEIGHTS, to OUT."""
     config = parsed_config(settings or [])
+    network, _, head = load_detector(weights)
+    if keep_head:
+        if settings:
+            raise typer.BadParameter("--set is of what --keep-head keeps: use one of them")
+        if head is None or head.features != len(FEATURE_NAMES):
+            raise typer.BadParameter(
+                f"--keep-head: {weights} has no head on {len(FEATURE_NAMES):,} statistics"
+            )
     sections = tuple(learn or LEARNT)
     features, table = load(bank, tuple(dict.fromkeys((*sections, GRIFFIN_LIM))))
     kept = ~np.isnan(features).all(axis=1)
     features, table = features[kept], table[kept].reset_index(drop=True)
+    phases = learnt_from(table)
+    if keep_head and not phases.any():
+        raise typer.BadParameter(
+            f"--keep-head: {bank / GRIFFIN_LIM} is empty: fill it with ...resynthesised.inverted"
+        )
     group = np.array([name.split("/")[0] for name in FEATURE_NAMES])
     # What is left out is missing throughout, so a head always takes all statistics.
     learnt = np.where(np.isin(group, drop or []), np.float32(np.nan), features)
@@ -74,29 +88,27 @@ def main(
         np.isnan(features[own][:, BANDS]).sum(axis=1),
         **parsed_weighting(weighting or []),
     )
-    network, _, head = load_detector(weights)
-    if not keep_head:
-        head = fit_head(Levels.of(learnt), own, labels, crops[own], config, seed, LAYOUT)
+    if keep_head and head is not None:
+        head = mixed(head)
+    else:
+        heard, everything = Levels.of(learnt[own]), np.ones(own.sum(), bool)
+        head = fit_head(heard, everything, labels[own], crops[own], config, seed, LAYOUT)
         as_heard = own & ~table.section.isin(RESYNTHESISED).to_numpy()
         of_voice, voices = features[as_heard], table[as_heard].reset_index(drop=True)
         threshold = voice_threshold(voice_out_of_fold(of_voice, voices, seed=seed), voices)
         head = replace(head, voice=fit_voice(of_voice, voices, seed))
         network.config = replace(network.config, threshold_voice=threshold)
-    elif head is None:
-        raise typer.BadParameter(f"{weights} has no head to keep")
-    else:
-        head = mixed(head)
-    phases = learnt_from(table)
     anew = fit_phases(learnt[phases], table[phases], seed) if phases.any() else None
     head = replace(head, griffin_lim=anew)
     human = own & ~labels
     head = with_typical(head, learnt[human], crops[human], seed=seed)
     model_id = save_detector(network, out, head)
-    there = "with" if anew else "without"
+    tracks = table[own]
+    learnt_by_trees = "kept" if keep_head else f"from {own.sum()} crops"
     print(
-        f"{out}: model id {model_id}; {head.trees.trees} trees from {own.sum()} crops of "
-        f"{table.track_id.nunique()} tracks, {table.source.nunique()} sources; {there} what knows "
-        f"phases found anew, from {phases.sum()} crops; a voice alone from "
+        f"{out}: model id {model_id}; {head.trees.trees} trees and networks, {learnt_by_trees}; "
+        f"what knows phases found anew, from {phases.sum()} crops; {tracks.track_id.nunique()} "
+        f"tracks, {tracks.source.nunique()} sources; a voice alone from "
         f"{network.config.threshold_voice:.3f}"
     )
 

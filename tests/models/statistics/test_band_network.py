@@ -142,7 +142,7 @@ Arrays = dict[str, np.ndarray]
         ("behind.linear.weight", np.zeros(2, np.float16), "unusable shapes"),
         ("behind.gain", np.full((2, 1, 16), 9e11, np.float32), "gain must be finite"),
         ("flagged", np.zeros(1_000_000, np.int64), "more flags than statistics"),
-        ("extra", np.zeros(1, np.float32), "extra is not expected"),
+        ("extra", np.zeros(1, np.float32), "'extra' is not expected"),
     ],
 )
 def test_a_crafted_file_is_refused_by_name(

@@ -7,6 +7,7 @@ import numpy as np
 import pandas as pd
 import pytest
 import soundfile
+import typer
 
 from artifactnet.models.artifactnet import load_detector
 from artifactnet.pipeline.training.statistics import bank as bank_module
@@ -59,10 +60,17 @@ def test_a_bank_is_filled_once_measured_and_learnt_from(
     train.main(
         folder / "bank", tmp_path / "h.safetensors", settings=["max_iter=5", "min_samples_leaf=2"]
     )
-    assert "trees from" in capsys.readouterr().out
+    assert "10 trees and networks, from 96 crops" in capsys.readouterr().out
     head = load_detector(tmp_path / "h.safetensors").head
     assert head is not None
     assert head.trees.trees == 10
+    assert head.griffin_lim is None
+    out = tmp_path / "other.safetensors"
+    with pytest.raises(typer.BadParameter, match="griffin_lim is empty"):
+        train.main(folder / "bank", out, keep_head=True)
+    with pytest.raises(typer.BadParameter, match="--set is of what --keep-head keeps"):
+        train.main(folder / "bank", out, keep_head=True, settings=["bags=1"])
+    assert not out.exists()
 
 
 def test_a_track_that_cannot_be_read_is_counted_and_passed_over(
