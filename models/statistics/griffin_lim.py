@@ -16,14 +16,12 @@ import torch
 from numpy.typing import NDArray
 
 from artifactnet.models.statistics.band_network import BandNetwork
-from artifactnet.models.statistics.boosted_trees import LARGEST_VALUE
+from artifactnet.models.statistics.head_tensors import TYPICAL, less_typical, part, typical_of
 
 NETWORK = "network."
 """Prefix of the networks' tensors."""
 MARGIN = "margin"
 """float32 ``[1]``."""
-TYPICAL = "typical"
-"""float32 ``[features]``."""
 LARGEST_MARGIN = 100.0
 """That is believed of a file."""
 LEAST_APART = 1e-6
@@ -56,11 +54,7 @@ class GriffinLimHead:
         See ``StatisticsHead.contributions``.
         """
         origin, moved = self.network.contributions(torch.from_numpy(features))
-        start, parts = float(origin) - self.margin, moved.double().numpy()
-        if self.typical is not None:
-            start += float(self.typical.sum(dtype=np.float64))
-            parts = parts - self.typical
-        return start, parts
+        return less_typical(float(origin) - self.margin, moved.double().numpy(), self.typical)
 
     def to_tensors(self) -> dict[str, NDArray[Any]]:
         """The arrays that ``from_tensors`` takes."""
@@ -75,12 +69,11 @@ class GriffinLimHead:
         Raises:
           ValueError: naming the tensor that is missing, misshapen or out of bounds.
         """
-        own = {n.removeprefix(NETWORK): t for n, t in tensors.items() if n.startswith(NETWORK)}
         for name in tensors:
             if not name.startswith(NETWORK) and name not in (MARGIN, TYPICAL):
                 raise ValueError(f"griffin_lim: {name!r:.80} is not expected")
         try:
-            network = BandNetwork.from_arrays(own)
+            network = BandNetwork.from_arrays(part(tensors, NETWORK))
         except ValueError as error:
             raise ValueError(f"griffin_lim: {error}") from error
         margin = np.asarray(tensors.get(MARGIN, ()))
@@ -90,13 +83,7 @@ class GriffinLimHead:
             raise ValueError(
                 f"griffin_lim: margin must be one float32 of at most {LARGEST_MARGIN:g} either way"
             )
-        typical, features = tensors.get(TYPICAL), len(network.center)
-        if typical is not None and not (
-            typical.shape == (features,)
-            and typical.dtype == np.float32
-            and (np.abs(typical) <= LARGEST_VALUE).all()
-        ):
-            raise ValueError(f"griffin_lim: typical must be {features} finite numbers")
+        typical = typical_of(tensors, len(network.center), "griffin_lim")
         return cls(network, float(margin[0]), typical)
 
 

@@ -15,8 +15,9 @@ import torch
 from numpy.typing import NDArray
 
 from artifactnet.models.statistics.band_network import BandNetwork
-from artifactnet.models.statistics.boosted_trees import LARGEST_VALUE, BoostedTrees
+from artifactnet.models.statistics.boosted_trees import BoostedTrees
 from artifactnet.models.statistics.griffin_lim import GriffinLimHead, either, parts_of_either
+from artifactnet.models.statistics.head_tensors import TYPICAL, less_typical, part, typical_of
 from artifactnet.models.statistics.network import StatisticsNetwork
 from artifactnet.models.statistics.parallel import ParallelNetworks
 
@@ -39,8 +40,6 @@ MIX = "mix"
 what their logits are multiplied by."""
 LARGEST_MIX = 100.0
 """That is believed of a file."""
-TYPICAL = "typical"
-"""float32 ``[features]``: what each statistic adds in music by people, on average."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -112,9 +111,7 @@ class StatisticsHead:
             origin, moved = network.contributions(torch.from_numpy(features))
             start += share * float(origin)
             parts += share * moved.double().numpy()
-        if self.typical is not None:
-            start += float(self.typical.sum(dtype=np.float64))
-            parts -= self.typical
+        start, parts = less_typical(start, parts, self.typical)
         if self.griffin_lim is not None:
             other = self.griffin_lim.contributions(features)
             start, parts = parts_of_either((start, parts), other)
@@ -166,20 +163,14 @@ class StatisticsHead:
         Raises:
           ValueError: naming the tensor that is missing, misshapen or out of bounds.
         """
-        dense, banded, of_voice, of_phase = (_part(tensors, one) for one in PREFIXES)
+        dense, banded, of_voice, of_phase = (part(tensors, one) for one in PREFIXES)
         apart = (MIX, TYPICAL, MISSING_DOUBT)
         own = {n: t for n, t in tensors.items() if not n.startswith(PREFIXES) and n not in apart}
         trees = BoostedTrees.from_tensors(own)
         voice = BoostedTrees.from_tensors(of_voice) if of_voice else None
         if voice is not None and voice.features != trees.features:
             raise ValueError(f"voice: reads {voice.features} statistics, not {trees.features}")
-        typical = tensors.get(TYPICAL)
-        if typical is not None and not (
-            typical.shape == (trees.features,)
-            and typical.dtype == np.float32
-            and (np.abs(typical) <= LARGEST_VALUE).all()
-        ):
-            raise ValueError(f"statistics head: typical must be {trees.features} finite numbers")
+        typical = typical_of(tensors, trees.features, "statistics head")
         missing = np.asarray(tensors.get(MISSING_DOUBT, np.zeros(1, np.float32)))
         if not (missing.shape == (1,) and missing.dtype == np.float32 and 0 <= missing[0] <= 1):
             raise ValueError("statistics head: missing_doubt must be one number from 0 to 1")
@@ -207,7 +198,3 @@ class StatisticsHead:
             )
         shares = tuple(float(one) for one in mix)
         return cls(trees, network, band_network, shares, voice, typical, float(missing[0]), phase)
-
-
-def _part(tensors: Mapping[str, NDArray[Any]], prefix: str) -> dict[str, NDArray[Any]]:
-    return {n.removeprefix(prefix): t for n, t in tensors.items() if n.startswith(prefix)}

@@ -7,10 +7,6 @@ Run as
 ``python -m artifactnet.pipeline.training.statistics.resynthesised.imitated BANK --manifest ...``.
 """
 
-import warnings
-from pathlib import Path
-from typing import Annotated
-
 import numpy as np
 import typer
 from numpy.typing import NDArray
@@ -19,8 +15,7 @@ from artifactnet.pipeline.training.decoders.imitations import IMITATIONS as KIND
 from artifactnet.pipeline.training.statistics.evaluate import IMITATIONS
 from artifactnet.pipeline.training.statistics.resynthesised.section import (
     Halves,
-    fill_section,
-    human_items,
+    command,
     levelled,
 )
 
@@ -32,20 +27,5 @@ def halves(audio: NDArray[np.float32], sample_rate: int, rng: np.random.Generato
     return levelled(audio, fake, sample_rate, f"imitation-{kind.__name__}")
 
 
-def main(
-    bank: Path,
-    manifest: Annotated[Path, typer.Option(help="The corpus.")],
-    full: Annotated[Path, typer.Option(help="List of tracks at full length.")],
-    music: Annotated[Path, typer.Option(help="Folder with a folder of human music a source.")],
-    most: Annotated[int, typer.Option(help="Tracks, drawn at random.")] = 1_600,
-    worker: int = 0,
-    workers: int = 1,
-) -> None:
-    """Fill the section ``imitations`` of a bank."""
-    warnings.simplefilter("ignore")
-    items = human_items(manifest, full, music, seed=21, most=most)
-    fill_section(bank / IMITATIONS, items, halves, "pseudo", worker, workers)
-
-
 if __name__ == "__main__":
-    typer.run(main)
+    typer.run(command(IMITATIONS, halves, salt="pseudo", seed=21, usual=1_600))

@@ -7,10 +7,6 @@ Run as
 ``python -m artifactnet.pipeline.training.statistics.resynthesised.inverted BANK --manifest ...``.
 """
 
-import warnings
-from pathlib import Path
-from typing import Annotated
-
 import numpy as np
 import typer
 from numpy.typing import NDArray
@@ -19,8 +15,7 @@ from artifactnet.pipeline.training.decoders.griffin_lim import griffin_lim
 from artifactnet.pipeline.training.statistics.phases import GRIFFIN_LIM
 from artifactnet.pipeline.training.statistics.resynthesised.section import (
     Halves,
-    fill_section,
-    human_items,
+    command,
     levelled,
 )
 
@@ -31,20 +26,5 @@ def halves(audio: NDArray[np.float32], sample_rate: int, rng: np.random.Generato
     return levelled(real, fake, rate, "griffin-lim")
 
 
-def main(
-    bank: Path,
-    manifest: Annotated[Path, typer.Option(help="The corpus.")],
-    full: Annotated[Path, typer.Option(help="List of tracks at full length.")],
-    music: Annotated[Path, typer.Option(help="Folder with a folder of human music a source.")],
-    most: Annotated[int, typer.Option(help="Tracks, drawn at random.")] = 1_400,
-    worker: int = 0,
-    workers: int = 1,
-) -> None:
-    """Fill the section ``griffin_lim`` of a bank."""
-    warnings.simplefilter("ignore")
-    items = human_items(manifest, full, music, seed=23, most=most)
-    fill_section(bank / GRIFFIN_LIM, items, halves, "gl", worker, workers)
-
-
 if __name__ == "__main__":
-    typer.run(main)
+    typer.run(command(GRIFFIN_LIM, halves, salt="gl", seed=23, usual=1_400))

@@ -4,13 +4,15 @@ Enters: tracks, and a function that makes a fake half and a real one of a crop. 
 bank: both halves, each through a random chain of its own. A run goes on where the last one stopped.
 """
 
+import warnings
 import zlib
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import asdict
 from pathlib import Path
-from typing import NamedTuple
+from typing import Annotated, NamedTuple
 
 import numpy as np
+import typer
 from numpy.typing import NDArray
 
 from artifactnet.pipeline.training.statistics.bank import (
@@ -121,3 +123,33 @@ def fill_section(
         audio=True,
         shard_rows=SHARD_ROWS,
     )
+
+
+def command(
+    section: str, resynthesis: Resynthesis, salt: str, seed: int, usual: int
+) -> Callable[..., None]:
+    """A command that fills ``section`` of a bank.
+
+    Args:
+      section: its name.
+      resynthesis: makes the halves.
+      salt: see ``fill_section``.
+      seed: see ``human_items``.
+      usual: tracks, where nobody says how many.
+    """
+
+    def main(
+        bank: Path,
+        manifest: Annotated[Path, typer.Option(help="The corpus.")],
+        full: Annotated[Path, typer.Option(help="List of tracks at full length.")],
+        music: Annotated[Path, typer.Option(help="Folder with a folder of human music a source.")],
+        most: Annotated[int, typer.Option(help="Tracks, drawn at random.")] = usual,
+        worker: int = 0,
+        workers: int = 1,
+    ) -> None:
+        warnings.simplefilter("ignore")
+        items = human_items(manifest, full, music, seed, most)
+        fill_section(bank / section, items, resynthesis, salt, worker, workers)
+
+    main.__doc__ = f"Fill the section ``{section}`` of a bank."
+    return main
