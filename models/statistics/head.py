@@ -6,7 +6,7 @@ weights over bands err differently: on generators that none has seen their weigh
 than any. Phases that were found anew are another matter, of which ``griffin_lim.py`` knows.
 """
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -82,15 +82,24 @@ class StatisticsHead:
         there = [one for one in (self.network, self.band_network) if one is not None]
         return list(zip(self.mix[1:], there, strict=True))
 
+    def logits(self, features: NDArray[np.float32]) -> NDArray[np.float64]:
+        """What each kind of model says of ``features`` ``[segments, features]``, before any mix.
+
+        Returns:
+          ``[segments, kinds]``, in the order of ``mix`` those that there are, and last what knows
+          phases that were found anew, if anything does, less its margin.
+        """
+        said = [self.trees.logit(features)]
+        with torch.inference_mode():
+            for _, network in self._networks:
+                said.append(network(torch.from_numpy(features)).double().numpy())
+        if self.griffin_lim is not None:
+            said.append(self.griffin_lim.logit(features))
+        return np.stack(said, axis=1)
+
     def logit(self, features: NDArray[np.float32]) -> NDArray[np.float64]:
         """Logit ``[segments]`` of ``features`` ``[segments, features]``; positive is generated."""
-        logit = self.mix[0] * self.trees.logit(features)
-        for share, network in self._networks:
-            with torch.inference_mode():
-                logit += share * network(torch.from_numpy(features)).double().numpy()
-        if self.griffin_lim is not None:
-            logit = either(logit, self.griffin_lim.logit(features))
-        return logit
+        return joined(self.logits(features), self.mix)
 
     def contributions(self, features: NDArray[np.float32]) -> tuple[float, NDArray[np.float64]]:
         """The logit that all segments start from, and what each statistic adds to it.
@@ -135,8 +144,7 @@ class StatisticsHead:
         Returns:
           float64 ``[segments]``, 0 to 1.
         """
-        of_voice = 1 - VOICE_DOUBT * np.nan_to_num(p_voice)
-        return of_voice * (1 - self.missing_doubt * (1 - measured))
+        return doubt(measured, p_voice, self.missing_doubt)
 
     def to_tensors(self) -> dict[str, NDArray[Any]]:
         """The arrays that ``from_tensors`` takes."""
@@ -198,3 +206,26 @@ class StatisticsHead:
             )
         shares = tuple(float(one) for one in mix)
         return cls(trees, network, band_network, shares, voice, typical, float(missing[0]), phase)
+
+
+def joined(logits: NDArray[np.float64], mix: Sequence[float]) -> NDArray[np.float64]:
+    """The logit of a head of what its kinds of models say.
+
+    Args:
+      logits: as ``StatisticsHead.logits`` returns them, ``[segments, kinds]``.
+      mix: what all of them but what knows phases found anew are multiplied by.
+
+    Returns:
+      float64 ``[segments]``.
+    """
+    logit = mix[0] * logits[:, 0]
+    for share, other in zip(mix[1:], logits.T[1:], strict=False):
+        logit += share * other
+    return either(logit, logits[:, -1]) if logits.shape[1] > len(mix) else logit
+
+
+def doubt(
+    measured: NDArray[np.floating], p_voice: NDArray[np.float64], missing_doubt: float
+) -> NDArray[np.float64]:
+    """``StatisticsHead.doubt`` of a head with that ``missing_doubt``."""
+    return (1 - VOICE_DOUBT * np.nan_to_num(p_voice)) * (1 - missing_doubt * (1 - measured))

@@ -165,15 +165,20 @@ def fit_head(
     return mixed(StatisticsHead(trees, network, band_network))
 
 
+def shares(dense: bool, bands: bool) -> tuple[float, ...]:
+    """The mix that is set here, of the kinds that a head has."""
+    if not (dense or bands):
+        return (1.0,)
+    # What is not there leaves its share to the others.
+    mix = np.array(MIX)[[True, dense, bands]]
+    mix *= sum(MIX) / mix.sum()
+    return tuple(mix.tolist())
+
+
 def mixed(head: StatisticsHead) -> StatisticsHead:
     """``head`` with the mix and the doubt that are set here, for the kinds that it has."""
-    there = [head.network is not None, head.band_network is not None]
-    if not any(there):
-        return replace(head, mix=(1.0,), missing_doubt=MISSING_DOUBT)
-    # What is not there leaves its share to the others.
-    mix = np.array(MIX)[[True, *there]]
-    mix *= sum(MIX) / mix.sum()
-    return replace(head, mix=tuple(mix.tolist()), missing_doubt=MISSING_DOUBT)
+    mix = shares(head.network is not None, head.band_network is not None)
+    return replace(head, mix=mix, missing_doubt=MISSING_DOUBT)
 
 
 def with_typical(

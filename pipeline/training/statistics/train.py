@@ -16,7 +16,7 @@ import typer
 from artifactnet.models.artifactnet import load_detector, save_detector
 from artifactnet.models.statistics.forensic_statistics import FEATURE_NAMES
 from artifactnet.models.weights.weights_file import SHIPPED_WEIGHTS
-from artifactnet.pipeline.training.statistics.evaluate import RESYNTHESISED, load
+from artifactnet.pipeline.training.statistics.crop_table import RESYNTHESISED, load
 from artifactnet.pipeline.training.statistics.heads import (
     BANDS,
     LAYOUT,

@@ -18,7 +18,7 @@ from artifactnet.pipeline.training.corrections import (
     parsed_corrections,
 )
 from artifactnet.pipeline.training.distillation.bank_sound import BankSound
-from artifactnet.pipeline.training.statistics.evaluate import IMITATIONS, load
+from artifactnet.pipeline.training.statistics.crop_table import IMITATIONS, load
 from artifactnet.pipeline.training.statistics.tracks import Item, rightly_labelled
 from tests.conftest import SHARED_CORPUS
 

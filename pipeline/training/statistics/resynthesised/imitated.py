@@ -12,7 +12,7 @@ import typer
 from numpy.typing import NDArray
 
 from artifactnet.pipeline.training.decoders.imitations import IMITATIONS as KINDS
-from artifactnet.pipeline.training.statistics.evaluate import IMITATIONS
+from artifactnet.pipeline.training.statistics.crop_table import IMITATIONS
 from artifactnet.pipeline.training.statistics.resynthesised.section import (
     Halves,
     command,

@@ -20,7 +20,7 @@ import typer
 from numpy.typing import NDArray
 
 from artifactnet.pipeline.training.decoders.vocoders import Vocoder, load_vocoders
-from artifactnet.pipeline.training.statistics.evaluate import VOCODERS
+from artifactnet.pipeline.training.statistics.crop_table import VOCODERS
 from artifactnet.pipeline.training.statistics.resynthesised.section import (
     Halves,
     fill_section,
