@@ -27,8 +27,8 @@ from artifactnet.models.published.fakeprint import (
 from artifactnet.models.whole_file import whole_file
 from artifactnet.pipeline.experiments.train_spectttra import aucs
 from artifactnet.pipeline.training.distillation.bank_sound import BankSound
-from artifactnet.pipeline.training.statistics.crops import SAMPLE_RATE
 from artifactnet.pipeline.training.statistics.crop_table import load, tracks_of
+from artifactnet.pipeline.training.statistics.crops import SAMPLE_RATE
 from artifactnet.pipeline.training.statistics.weights import assign_folds, crop_weights
 
 VARIANTS = {

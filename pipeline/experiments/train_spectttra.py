@@ -29,8 +29,8 @@ from artifactnet.models.published.spectttra import (
 )
 from artifactnet.pipeline.training.distillation.bank_sound import BankSound
 from artifactnet.pipeline.training.statistics.bank import AUDIO_SAMPLES
-from artifactnet.pipeline.training.statistics.crops import SAMPLE_RATE
 from artifactnet.pipeline.training.statistics.crop_table import load, tracks_of
+from artifactnet.pipeline.training.statistics.crops import SAMPLE_RATE
 from artifactnet.pipeline.training.statistics.weights import assign_folds, crop_weights
 
 SECONDS = AUDIO_SAMPLES / SAMPLE_RATE

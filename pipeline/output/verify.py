@@ -12,6 +12,7 @@ from pathlib import Path
 
 from apache_beam.io.filesystems import FileSystems
 
+from artifactnet.pipeline.audit.report import printable
 from artifactnet.pipeline.audit.score import score_rows
 from artifactnet.pipeline.output.damage import all_damage, recorded_checksums
 from artifactnet.pipeline.output.latest import read_state, whole_output
@@ -22,7 +23,7 @@ from artifactnet.transforms.detector.detector import AnyDetector, other_model
 from artifactnet.transforms.elements.records import ErrorRow, ManifestRow
 from artifactnet.transforms.manifests.parquet import AUDIO_COLUMN
 from artifactnet.transforms.reencode import ReencodeOptions
-from artifactnet.transforms.storage.files import read_json
+from artifactnet.transforms.storage.files import read_json, table_rows
 from artifactnet.transforms.storage.fingerprint import embedded_place
 from artifactnet.transforms.storage.object_store import S3Access
 
@@ -37,9 +38,11 @@ class Verified:
     Attributes:
       files: tables that were read and compared.
       damaged: ``FILE: what is wrong`` of each that is missing, cut short or changed.
-      unrecorded: tables without a checksum, of runs that were killed or of older versions.
+      unrecorded: tables with rows and without a checksum, of runs that were killed or of older
+        versions.
       scored: tracks that were scored again.
       largest_difference: between the stored and the new P(AI); ``None`` where none was scored.
+      largest_of: the track that it is of.
       not_scored: ``TRACK: why`` of those that could not be.
     """
 
@@ -48,6 +51,7 @@ class Verified:
     unrecorded: int
     scored: int = 0
     largest_difference: float | None = None
+    largest_of: str | None = None
     not_scored: tuple[str, ...] = ()
 
     @property
@@ -66,8 +70,11 @@ def verify_files(output: str) -> Verified:
     files = whole_output(output)
     tables = {path for paths in files.tables.values() for path in paths}
     recorded = recorded_checksums(output, files).keys()
-    damaged = tuple(f"{path}: {what}" for path, what in all_damage(output, files).items())
-    return Verified(len(tables & recorded), damaged, len(tables - recorded))
+    damage = all_damage(output, files)
+    damaged = tuple(f"{path}: {what}" for path, what in damage.items())
+    # A table without rows, like that of the errors of an audit that had none, has nothing to lose.
+    unrecorded = [path for path in tables - recorded if path not in damage and table_rows(path)]
+    return Verified(len(tables & recorded), damaged, len(unrecorded))
 
 
 def _segments_of(output: str, run_id: str) -> int:
@@ -102,7 +109,8 @@ def verify_scores(
     by_segments = defaultdict(list)
     for row in rows:
         by_segments[segments_of[row[-1]]].append(row)
-    largest, scored, problems = 0.0, 0, []
+    differences: dict[str, float] = {}
+    problems = []
     for segments, alike in by_segments.items():
         manifest = [
             ManifestRow(name, uri, "output", line, embedded_place(uri, content or "", AUDIO_COLUMN))
@@ -118,12 +126,13 @@ def verify_scores(
             if isinstance(result, ErrorRow):
                 problems.append(f"{track_id}: {result.failure.message}")
                 continue
-            scored += 1
-            largest = max(largest, abs(result.verdict.p_ai - p_ai))
+            differences[track_id] = abs(result.verdict.p_ai - p_ai)
+    largest = max(differences, key=differences.__getitem__, default=None)
     return replace(
         found,
-        scored=scored,
-        largest_difference=largest if scored else None,
+        scored=len(differences),
+        largest_difference=None if largest is None else differences[largest],
+        largest_of=largest,
         not_scored=tuple(problems),
     )
 
@@ -142,7 +151,8 @@ def print_verified(found: Verified, as_json: bool) -> int:
     if found.largest_difference is not None:
         print(
             f"{found.scored} tracks scored again, largest difference "
-            f"{found.largest_difference:.1e} (promised {PROMISED:.0e})"
+            f"{found.largest_difference:.1e} ({printable(str(found.largest_of))}; promised "
+            f"{PROMISED:.0e})"
         )
     return int(not found.holds)
 

@@ -17,6 +17,8 @@ from artifactnet.transforms.elements.errors import AuditError
 from artifactnet.transforms.elements.records import SegmentBatch, SegmentScores, StageFailure
 
 NAMESPACE = "artifactnet"
+LONGEST_MESSAGE = 500
+"""Characters of what nobody foresaw, in an error row."""
 InT = TypeVar("InT")
 OutT = TypeVar("OutT")
 logger = logging.getLogger(__name__)
@@ -47,7 +49,9 @@ def failure(stage: str, track_id: str, error: Exception) -> StageFailure:
     if isinstance(error, AuditError):
         return StageFailure(stage, type(error).__name__, str(error))
     logger.error("track %s: stage %s failed", track_id, stage, exc_info=error)
-    return StageFailure(stage, type(error).__name__, str(error) or repr(error))
+    # The log has the rest: what torch raises may bring a page of frames along.
+    first = next((line for line in str(error).splitlines() if line.strip()), repr(error))
+    return StageFailure(stage, type(error).__name__, first[:LONGEST_MESSAGE])
 
 
 def run_stage(

@@ -94,7 +94,9 @@ def main(
         raise typer.BadParameter(str(error)) from error
     report = report_of(scored)
     for figure, row in report.iterrows():
-        print(f"  {figure:48s} {row['of mean logits']:8.4f}   {row['mean']:.4f} +- {row.spread:.4f}")
+        print(
+            f"  {figure:48s} {row['of mean logits']:8.4f}   {row['mean']:.4f} +- {row.spread:.4f}"
+        )
     crops = folder.crops().section.value_counts().to_dict()
     found = {"crops": crops, "config": asdict(config), "mixture": asdict(mixture)}
     found["figures"] = report.to_dict("index")

@@ -15,6 +15,8 @@ from artifactnet.transforms.audio.windows import windows_apart
 
 FIRST_ONLY = r"^(?:degraded, )?[a-z0-9]+(?::\d+k)?@(44100|48000)$"
 """Channels that are one coding and no more."""
+
+
 def found_at(real: NDArray, ai: NDArray, rate: float) -> float:
     """Share of ``ai`` above the threshold that at most ``rate`` of ``real`` reach."""
     scores = np.concatenate([real, ai])

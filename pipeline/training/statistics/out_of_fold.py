@@ -154,9 +154,7 @@ class Mixture:
         if PHASES in said:
             phases = said[PHASES].fillna(-np.inf).to_numpy() - self.margin
             logits = np.column_stack([logits, phases])
-        certain = doubt(
-            table.measured.to_numpy(), table.p_voice.to_numpy(), self.missing_doubt
-        )
+        certain = doubt(table.measured.to_numpy(), table.p_voice.to_numpy(), self.missing_doubt)
         return joined(logits, mix) * certain
 
 
@@ -232,7 +230,5 @@ class Folder:
 
     def said(self, seed: int) -> pd.DataFrame:
         """What the heads of all folds of ``seed`` say; NaN of what is of no fold."""
-        parts = [
-            pd.read_parquet(self._file(seed, fold)) for fold in range(self.course.folds)
-        ]
+        parts = [pd.read_parquet(self._file(seed, fold)) for fold in range(self.course.folds)]
         return pd.concat(parts).reindex(range(len(self.crops())))

@@ -5,6 +5,7 @@ from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
+import pyarrow.parquet as pq
 import pytest
 import soundfile
 
@@ -81,11 +82,23 @@ def test_what_compact_wrote_is_recorded(asked: AuditRequest, tmp_path: Path) -> 
 
 def test_tables_without_a_checksum_are_counted(asked: AuditRequest, tmp_path: Path) -> None:
     run_audit(asked)
-    for sums in (tmp_path / "out" / "runs").glob("*.sha256"):
+    output = tmp_path / "out"
+    empty = [one for one in output.rglob("*.parquet") if not pq.read_metadata(one).num_rows]
+    for sums in (output / "runs").glob("*.sha256"):
         sums.unlink()
-    found = verify_files(str(tmp_path / "out"))
+    found = verify_files(str(output))
     assert found.holds
-    assert (found.files, found.unrecorded) == (0, len(list((tmp_path / "out").rglob("*.parquet"))))
+    full = len(list(output.rglob("*.parquet"))) - len(empty)
+    assert (found.files, found.unrecorded) == (0, full)
+
+
+def test_a_table_without_rows_lacks_no_checksum(asked: AuditRequest, tmp_path: Path) -> None:
+    (tmp_path / "sound").mkdir()
+    shutil.copy(tmp_path / "music" / "9.wav", tmp_path / "sound")
+    run_audit(replace(asked, catalogue=str(tmp_path / "sound")))
+    assert not read_audit(str(tmp_path / "out")).errors.num_rows
+    found = verify_files(str(tmp_path / "out"))
+    assert (found.files, found.damaged, found.unrecorded) == (2, (), 0)
 
 
 def test_scores_come_out_the_same(
@@ -97,6 +110,7 @@ def test_scores_come_out_the_same(
     assert (found.scored, found.holds) == (4, True)
     assert found.largest_difference is not None
     assert found.largest_difference < 1e-5
+    assert found.largest_of in read_audit(output).tracks["track_id"].to_pylist()
     assert print_verified(found, as_json=True) == 0
     assert '"holds": true' in capsys.readouterr().out
     louder = tmp_path / "music" / "0.wav"

@@ -39,6 +39,15 @@ def test_unforeseen_error_is_kept_and_logged(caplog: pytest.LogCaptureFixture) -
     assert "track t: stage double failed" in caplog.text
 
 
+def test_only_the_first_line_of_what_nobody_foresaw_is_a_message() -> None:
+    def fail(_):
+        raise RuntimeError("\n shapes cannot be multiplied" + 600 * "x" + "\nframe #0: at::native")
+
+    message = run(fail).payload.message
+    assert message.startswith(" shapes cannot be multipliedx")
+    assert len(message) == 500
+
+
 def test_failure_passes_through_untouched() -> None:
     failed = BATCH.with_payload(StageFailure("decode", "X", "y"))
     assert run(lambda _: pytest.fail("must not run"), failed) == failed
