@@ -24,9 +24,9 @@ from artifactnet.models.statistics.head import StatisticsHead
 from artifactnet.models.weights.weights_file import WeightsError
 from artifactnet.pipeline.audit.request import AuditRequest
 from artifactnet.pipeline.audit.run import run_audit
-from artifactnet.pipeline.training.statistics.boosting import BoostingConfig
-from artifactnet.pipeline.training.statistics.heads import HeadConfig, Levels, fit_head
-from artifactnet.pipeline.training.statistics.networks import Learning, NetworkConfig
+from artifactnet.pipeline.training.statistics.learning.boosting import BoostingConfig
+from artifactnet.pipeline.training.statistics.learning.heads import HeadConfig, Levels, fit_head
+from artifactnet.pipeline.training.statistics.learning.networks import Learning, NetworkConfig
 from artifactnet.transforms.detector.chain import chain_of
 from artifactnet.transforms.detector.detector import DetectorOptions, detector_of
 from artifactnet.transforms.detector.evidence import GROUP, to_look_at

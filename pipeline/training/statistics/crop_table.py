@@ -11,7 +11,7 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from artifactnet.pipeline.training.statistics.bank import SECTIONS, shards
-from artifactnet.pipeline.training.statistics.phases import GRIFFIN_LIM
+from artifactnet.pipeline.training.statistics.learning.phases import GRIFFIN_LIM
 from artifactnet.pipeline.training.statistics.tracks import rightly_labelled_row
 
 VOCODERS, IMITATIONS = "vocoders", "imitations"

@@ -24,14 +24,14 @@ from artifactnet.pipeline.training.statistics.figures import (
     by_track,
     mean_over_seeds,
 )
-from artifactnet.pipeline.training.statistics.heads import (
+from artifactnet.pipeline.training.statistics.learning.heads import (
     MISSING_DOUBT,
     MIX,
     SETTINGS_HELP,
     parsed_config,
 )
+from artifactnet.pipeline.training.statistics.learning.voice import LEARNT
 from artifactnet.pipeline.training.statistics.out_of_fold import Course, Folder, Mixture
-from artifactnet.pipeline.training.statistics.voice import LEARNT
 from artifactnet.pipeline.training.statistics.weights import parsed_weighting
 
 

@@ -28,7 +28,7 @@ from artifactnet.pipeline.training.statistics.crop_table import (
     load,
     tracks_of,
 )
-from artifactnet.pipeline.training.statistics.heads import (
+from artifactnet.pipeline.training.statistics.learning.heads import (
     BANDS,
     LAYOUT,
     MISSING_DOUBT,
@@ -37,8 +37,12 @@ from artifactnet.pipeline.training.statistics.heads import (
     fit_head,
     shares,
 )
-from artifactnet.pipeline.training.statistics.phases import GRIFFIN_LIM, fit_phases, learnt_from
-from artifactnet.pipeline.training.statistics.voice import LEARNT, voice_of_crops
+from artifactnet.pipeline.training.statistics.learning.phases import (
+    GRIFFIN_LIM,
+    fit_phases,
+    learnt_from,
+)
+from artifactnet.pipeline.training.statistics.learning.voice import LEARNT, voice_of_crops
 from artifactnet.pipeline.training.statistics.weights import assign_folds, crop_weights
 
 TREES, DENSE, BAND, PHASES = KINDS = ("trees", "dense", "bands", "phases")

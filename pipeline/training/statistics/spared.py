@@ -16,7 +16,7 @@ import typer
 from artifactnet.models.artifactnet import load_detector
 from artifactnet.models.weights.weights_file import SHIPPED_WEIGHTS
 from artifactnet.pipeline.training.statistics.crop_table import load
-from artifactnet.pipeline.training.statistics.voice import LEARNT, voice_out_of_fold
+from artifactnet.pipeline.training.statistics.learning.voice import LEARNT, voice_out_of_fold
 from artifactnet.transforms.verdict import LEAST_MEASURED, NARROW, VOICE_ALONE
 
 

@@ -17,7 +17,7 @@ from artifactnet.models.artifactnet import load_detector, save_detector
 from artifactnet.models.statistics.forensic_statistics import FEATURE_NAMES
 from artifactnet.models.weights.weights_file import SHIPPED_WEIGHTS
 from artifactnet.pipeline.training.statistics.crop_table import RESYNTHESISED, load
-from artifactnet.pipeline.training.statistics.heads import (
+from artifactnet.pipeline.training.statistics.learning.heads import (
     BANDS,
     LAYOUT,
     SETTINGS_HELP,
@@ -27,8 +27,12 @@ from artifactnet.pipeline.training.statistics.heads import (
     parsed_config,
     with_typical,
 )
-from artifactnet.pipeline.training.statistics.phases import GRIFFIN_LIM, fit_phases, learnt_from
-from artifactnet.pipeline.training.statistics.voice import (
+from artifactnet.pipeline.training.statistics.learning.phases import (
+    GRIFFIN_LIM,
+    fit_phases,
+    learnt_from,
+)
+from artifactnet.pipeline.training.statistics.learning.voice import (
     LEARNT,
     fit_voice,
     voice_out_of_fold,

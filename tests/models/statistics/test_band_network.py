@@ -9,15 +9,19 @@ from artifactnet.models.statistics.band_network import PATH_POINTS, BandNetwork,
 from artifactnet.models.statistics.forensic_statistics import FEATURE_NAMES, FINE_EDGES
 from artifactnet.models.statistics.head import StatisticsHead
 from artifactnet.models.statistics.parallel import midpoints
-from artifactnet.pipeline.training.statistics.boosting import BoostingConfig
-from artifactnet.pipeline.training.statistics.heads import (
+from artifactnet.pipeline.training.statistics.learning.boosting import BoostingConfig
+from artifactnet.pipeline.training.statistics.learning.heads import (
     BANDS,
     LAYOUT,
     HeadConfig,
     Levels,
     fit_head,
 )
-from artifactnet.pipeline.training.statistics.networks import BandConfig, Learning, NetworkConfig
+from artifactnet.pipeline.training.statistics.learning.networks import (
+    BandConfig,
+    Learning,
+    NetworkConfig,
+)
 
 SMALL = BandShape(networks=2, band_width=16, depth=8, neighbours=1, width=16)
 TWELVE = BandLayout(np.arange(24).reshape(12, 2), np.array([24, 25]), 26)

@@ -5,7 +5,7 @@ import pytest
 from sklearn.ensemble import HistGradientBoostingClassifier
 
 from artifactnet.models.statistics.boosted_trees import BoostedTrees
-from artifactnet.pipeline.training.statistics.boosting import (
+from artifactnet.pipeline.training.statistics.learning.boosting import (
     BoostingConfig,
     bin_edges,
     binned,

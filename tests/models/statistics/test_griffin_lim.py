@@ -9,8 +9,8 @@ from hypothesis.extra.numpy import arrays
 from artifactnet.models.statistics.forensic_statistics import FEATURE_NAMES
 from artifactnet.models.statistics.griffin_lim import GriffinLimHead, either, parts_of_either
 from artifactnet.models.statistics.head import StatisticsHead
-from artifactnet.pipeline.training.statistics.boosting import BoostingConfig
-from artifactnet.pipeline.training.statistics.heads import (
+from artifactnet.pipeline.training.statistics.learning.boosting import BoostingConfig
+from artifactnet.pipeline.training.statistics.learning.heads import (
     BANDS,
     LAYOUT,
     HeadConfig,
@@ -18,7 +18,7 @@ from artifactnet.pipeline.training.statistics.heads import (
     fit_head,
     with_typical,
 )
-from artifactnet.pipeline.training.statistics.networks import (
+from artifactnet.pipeline.training.statistics.learning.networks import (
     BandConfig,
     BandShape,
     Learning,

@@ -9,8 +9,8 @@ from artifactnet.models.statistics.band_network import BandShape
 from artifactnet.models.statistics.head import StatisticsHead
 from artifactnet.models.statistics.network import StatisticsNetwork
 from artifactnet.models.weights.weights_file import SHIPPED_WEIGHTS
-from artifactnet.pipeline.training.statistics.boosting import BoostingConfig
-from artifactnet.pipeline.training.statistics.heads import (
+from artifactnet.pipeline.training.statistics.learning.boosting import BoostingConfig
+from artifactnet.pipeline.training.statistics.learning.heads import (
     MISSING_DOUBT,
     HeadConfig,
     Levels,
@@ -18,7 +18,7 @@ from artifactnet.pipeline.training.statistics.heads import (
     parsed_config,
     with_typical,
 )
-from artifactnet.pipeline.training.statistics.networks import (
+from artifactnet.pipeline.training.statistics.learning.networks import (
     BandConfig,
     Learning,
     Lesson,

@@ -12,7 +12,7 @@ import typer
 from numpy.typing import NDArray
 
 from artifactnet.pipeline.training.decoders.griffin_lim import griffin_lim
-from artifactnet.pipeline.training.statistics.phases import GRIFFIN_LIM
+from artifactnet.pipeline.training.statistics.learning.phases import GRIFFIN_LIM
 from artifactnet.pipeline.training.statistics.resynthesised.section import (
     Halves,
     command,

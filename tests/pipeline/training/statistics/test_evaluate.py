@@ -9,11 +9,16 @@ import pytest
 
 from artifactnet.models.statistics.band_network import BandShape
 from artifactnet.models.statistics.forensic_statistics import FEATURE_NAMES
-from artifactnet.pipeline.training.statistics import crop_table, out_of_fold, phases
-from artifactnet.pipeline.training.statistics.boosting import BoostingConfig
+from artifactnet.pipeline.training.statistics import crop_table, out_of_fold
 from artifactnet.pipeline.training.statistics.figures import by_track
-from artifactnet.pipeline.training.statistics.heads import HeadConfig, fit_head
-from artifactnet.pipeline.training.statistics.networks import BandConfig, Learning, NetworkConfig
+from artifactnet.pipeline.training.statistics.learning import phases
+from artifactnet.pipeline.training.statistics.learning.boosting import BoostingConfig
+from artifactnet.pipeline.training.statistics.learning.heads import HeadConfig, fit_head
+from artifactnet.pipeline.training.statistics.learning.networks import (
+    BandConfig,
+    Learning,
+    NetworkConfig,
+)
 from artifactnet.pipeline.training.statistics.out_of_fold import (
     PHASES,
     Course,

@@ -16,14 +16,14 @@ from artifactnet.models.statistics.boosted_trees import BoostedTrees
 from artifactnet.models.statistics.forensic_statistics import FEATURE_NAMES
 from artifactnet.models.statistics.griffin_lim import GriffinLimHead
 from artifactnet.models.statistics.head import StatisticsHead
-from artifactnet.pipeline.training.statistics.boosting import (
+from artifactnet.pipeline.training.statistics.learning.boosting import (
     BoostingConfig,
     bin_edges,
     binned,
     fit_boostings,
     trees_of,
 )
-from artifactnet.pipeline.training.statistics.networks import (
+from artifactnet.pipeline.training.statistics.learning.networks import (
     BandConfig,
     Lesson,
     NetworkConfig,

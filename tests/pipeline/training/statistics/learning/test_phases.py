@@ -5,8 +5,12 @@ import pandas as pd
 
 from artifactnet.models.statistics.band_network import BandShape
 from artifactnet.models.statistics.forensic_statistics import FEATURE_NAMES
-from artifactnet.pipeline.training.statistics.networks import BandConfig, Learning
-from artifactnet.pipeline.training.statistics.phases import GRIFFIN_LIM, fit_phases, learnt_from
+from artifactnet.pipeline.training.statistics.learning.networks import BandConfig, Learning
+from artifactnet.pipeline.training.statistics.learning.phases import (
+    GRIFFIN_LIM,
+    fit_phases,
+    learnt_from,
+)
 
 
 def table(rows: list[tuple[str, str, str]]) -> pd.DataFrame:

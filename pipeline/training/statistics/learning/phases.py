@@ -11,8 +11,8 @@ from numpy.typing import NDArray
 
 from artifactnet.models.statistics.band_network import BandShape
 from artifactnet.models.statistics.griffin_lim import GriffinLimHead
-from artifactnet.pipeline.training.statistics.heads import BANDS, LAYOUT
-from artifactnet.pipeline.training.statistics.networks import (
+from artifactnet.pipeline.training.statistics.learning.heads import BANDS, LAYOUT
+from artifactnet.pipeline.training.statistics.learning.networks import (
     BandConfig,
     Learning,
     Lesson,

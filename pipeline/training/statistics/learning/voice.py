@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 
 from artifactnet.models.pooling import MEAN, pooled
 from artifactnet.models.statistics.boosted_trees import BoostedTrees
-from artifactnet.pipeline.training.statistics.boosting import (
+from artifactnet.pipeline.training.statistics.learning.boosting import (
     BoostingConfig,
     bin_edges,
     binned,
