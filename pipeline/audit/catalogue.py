@@ -94,8 +94,17 @@ def find_files(catalogue: str) -> list[str]:
         found = _match(address) if "://" in address else []
         found = found or (_walk(address) if "://" in address else [])
     if not found:
-        raise ManifestError(f"{catalogue}: no such file or folder, or nothing in it")
+        raise ManifestError(f"{catalogue}: {_why_nothing(address)}")
     return sorted(found)
+
+
+def _why_nothing(address: str) -> str:
+    if GLOB_CHARACTERS & set(address):
+        return "no file matches"
+    if "://" in address:
+        # An object store has no folders: one that is empty isn't there.
+        return "no such file or folder, or nothing in it"
+    return "the folder has no files in it" if os.path.isdir(address) else "no such file or folder"
 
 
 def audio_files(files: list[str]) -> list[str]:

@@ -88,10 +88,18 @@ def test_manifests_are_taken_as_they_are(tmp_path: Path) -> None:
     assert manifests_of(expected[0], "unused") == expected[:1]
 
 
-@pytest.mark.parametrize("name", ["nowhere", "nowhere/*.jsonl", "gone.jsonl", "empty"])
-def test_nothing_there(tmp_path: Path, name: str) -> None:
+@pytest.mark.parametrize(
+    ("name", "said"),
+    [
+        ("nowhere", "nowhere: no such file or folder$"),
+        ("nowhere/*.jsonl", r"nowhere/\*.jsonl: no file matches$"),
+        ("gone.jsonl", "gone.jsonl: no such file or folder$"),
+        ("empty", "empty: the folder has no files in it$"),
+    ],
+)
+def test_nothing_there(tmp_path: Path, name: str, said: str) -> None:
     (tmp_path / "empty").mkdir()
-    with pytest.raises(ManifestError, match="no such file or folder"):
+    with pytest.raises(ManifestError, match=said):
         manifests_of(str(tmp_path / name), "unused")
 
 
