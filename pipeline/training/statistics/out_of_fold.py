@@ -50,6 +50,8 @@ TREES, DENSE, BAND, PHASES = KINDS = ("trees", "dense", "bands", "phases")
 CROPS, SETTINGS = "crops.parquet", "settings.json"
 OF_CROP = ("section", "channel", "start", "measured", "p_voice")
 """Columns of a crop beside those of its track."""
+IDENTITY = ("track_id", "label", "kind", "generator", "section", "channel", "start")
+"""Columns by which a bank is the same."""
 
 
 @dataclass(frozen=True)
@@ -202,7 +204,7 @@ class Folder:
         """Learn what is not there yet of ``seeds``.
 
         Raises:
-          ValueError: the bank has other crops than when the folder was begun.
+          ValueError: the bank has other crops or labels than when the folder was begun.
         """
         to_do = [
             (seed, fold)
@@ -217,10 +219,10 @@ class Folder:
         stored = crops.table[[*CORE, *OF_CROP]]
         if not (self.path / CROPS).exists():
             self._write(self.path / CROPS, stored.to_parquet)
-        elif not self.crops().track_id.equals(stored.track_id):
+        elif any(self.crops()[one].tolist() != stored[one].tolist() for one in IDENTITY):
             raise ValueError(
-                f"{self.path}: {self.bank} has other crops than when it was begun: use another "
-                "--name, or remove the folder"
+                f"{self.path}: {self.bank} has other crops or labels than when it was begun: "
+                "use another --name, or remove the folder"
             )
         for seed, fold in to_do:
             begin = time.monotonic()

@@ -161,7 +161,8 @@ def test_what_another_course_or_bank_said_is_not_taken(
         Folder(tmp_path, tmp_path / "bank", replace(course, folds=2, learnt=("train",)))
     with pytest.raises(ValueError, match="was begun with another bank"):
         Folder(tmp_path, tmp_path / "other", course)
-    grown = Crops(features[:-1], table[:-1])
-    monkeypatch.setattr(Crops, "of_bank", classmethod(lambda *_: grown))
-    with pytest.raises(ValueError, match="has other crops than when it was begun"):
-        Folder(tmp_path, tmp_path / "bank", course).learn([0])
+    relabelled = table.assign(label=["ai", *table.label[1:]])
+    for other in (Crops(features[:-1], table[:-1]), Crops(features, relabelled)):
+        monkeypatch.setattr(Crops, "of_bank", classmethod(lambda *_, other=other: other))
+        with pytest.raises(ValueError, match="has other crops or labels than when it was begun"):
+            Folder(tmp_path, tmp_path / "bank", course).learn([0])
