@@ -99,12 +99,14 @@ def find_files(catalogue: str) -> list[str]:
 
 
 def _why_nothing(address: str) -> str:
+    if "://" not in address and os.path.isdir(address):
+        return "the folder has no files in it"
     if GLOB_CHARACTERS & set(address):
         return "no file matches"
     if "://" in address:
         # An object store has no folders: one that is empty isn't there.
         return "no such file or folder, or nothing in it"
-    return "the folder has no files in it" if os.path.isdir(address) else "no such file or folder"
+    return "no such file or folder"
 
 
 def audio_files(files: list[str]) -> list[str]:

@@ -39,6 +39,9 @@ def load(
     """All crops: features and their table with a column ``section``.
 
     Labels are corrected as those of new banks are, and crops of what has no label are left out.
+
+    Raises:
+      ValueError: there is none.
     """
     features, rows = [], []
     for section in sections:
@@ -46,6 +49,11 @@ def load(
             corrected = [rightly_labelled_row(row, section in RESYNTHESISED) for row in table]
             features.append(block[[row is not None for row in corrected]])
             rows += [row | {"section": section} for row in corrected if row]
+    if not rows:
+        raise ValueError(
+            f"{bank}: no crops in {', '.join(sections)}: fill it with "
+            "python -m artifactnet.pipeline.training.statistics.bank"
+        )
     table = pd.DataFrame(rows)
     table["generator"] = table.generator.fillna("")
     return np.concatenate(features), table

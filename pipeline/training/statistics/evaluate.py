@@ -4,12 +4,15 @@ Enters: a bank as far as it has come. Leaves: figures on standard output and in 
 mean and spread over seeds and those of the mean of their logits; in ``OUT/NAME.parquet`` the score
 of every track by heads that saw neither its source nor its generator (``label`` and ``p_ai``, as
 ``artifactnet calibrate --scores`` wants them); in ``OUT/NAME/`` what each kind of model says of
-every crop, from which the same command goes on, and tells figures of another mix in seconds.
+every crop, from which the same command goes on, and tells figures of another mixture in seconds;
+those go to ``OUT/NAME-other.json`` and ``OUT/NAME-other.parquet``.
 
 Run as ``python -m artifactnet.pipeline.training.statistics.evaluate BANK OUT``.
 """
 
 import json
+import math
+from collections.abc import Iterable, Sequence
 from dataclasses import asdict
 from pathlib import Path
 from typing import Annotated
@@ -17,7 +20,9 @@ from typing import Annotated
 import pandas as pd
 import typer
 
+from artifactnet.models.statistics.forensic_statistics import GROUPS
 from artifactnet.models.statistics.griffin_lim import GriffinLimHead
+from artifactnet.pipeline.training.statistics.bank import SECTIONS
 from artifactnet.pipeline.training.statistics.crop_table import RESYNTHESISED, tracks_of
 from artifactnet.pipeline.training.statistics.figures import (
     all_figures,
@@ -31,7 +36,12 @@ from artifactnet.pipeline.training.statistics.learning.heads import (
     parsed_config,
 )
 from artifactnet.pipeline.training.statistics.learning.voice import LEARNT
-from artifactnet.pipeline.training.statistics.out_of_fold import Course, Folder, Mixture
+from artifactnet.pipeline.training.statistics.out_of_fold import (
+    Course,
+    Folder,
+    FolderError,
+    Mixture,
+)
 from artifactnet.pipeline.training.statistics.weights import parsed_weighting
 
 
@@ -53,15 +63,40 @@ def report_of(scored: list[pd.DataFrame]) -> pd.DataFrame:
     return pd.DataFrame(summary | seeds)
 
 
+def parsed_mix(text: str, kinds: Sequence[str]) -> tuple[float, ...]:
+    """Shares of ``kinds`` from a text like ``0.3,0.2,0.5``.
+
+    Raises:
+      ValueError: not one number from 0 for each, or nothing but zeros.
+    """
+    try:
+        shares = tuple(float(one) for one in text.split(","))
+    except ValueError:
+        shares = ()
+    if len(shares) == len(kinds) and sum(shares) > 0 and all(0 <= s < math.inf for s in shares):
+        return shares
+    raise ValueError(f"--mix {text}: use a number from 0 for each of {', '.join(kinds)}")
+
+
+def _chosen(option: str, values: Sequence[str], known: Iterable[str]) -> tuple[str, ...]:
+    known = list(known)
+    for value in values:
+        if value not in known:
+            raise ValueError(f"{option} {value}: use one of {', '.join(known)}")
+    return tuple(values)
+
+
 def main(
-    bank: Path,
-    out: Annotated[Path, typer.Argument(help="Folder for NAME.json, the scores, and NAME/.")],
+    bank: Annotated[Path, typer.Argument(exists=True, file_okay=False)],
+    out: Annotated[
+        Path, typer.Argument(file_okay=False, help="Folder for NAME.json, the scores, and NAME/.")
+    ],
     name: str = "scores",
-    folds: int = 5,
-    seeds: int = 3,
+    folds: Annotated[int, typer.Option(min=2)] = 5,
+    seeds: Annotated[int, typer.Option(min=1)] = 3,
     only_seed: Annotated[
         int | None,
-        typer.Option(help="Learn this one of the seeds and tell no figures; another run does."),
+        typer.Option(min=0, help="Learn this one of the seeds, and leave figures to another run."),
     ] = None,
     drop: Annotated[list[str] | None, typer.Option(help="Group that is left out.")] = None,
     settings: Annotated[
@@ -75,33 +110,44 @@ def main(
     ] = "",
     missing_doubt: Annotated[float, typer.Option(min=0, max=1)] = MISSING_DOUBT,
     margin: Annotated[
-        float, typer.Option(help="Of what knows phases found anew.")
+        float, typer.Option(min=-100, max=100, help="Of what knows phases found anew.")
     ] = GriffinLimHead.margin,
 ) -> None:
     """Measure heads on generators and sources that they never learnt from; results in OUT."""
-    config = parsed_config(settings or [])
-    weights = parsed_weighting(weighting or [])
-    course = Course(config, weights, tuple(learn or LEARNT), tuple(drop or ()), folds)
     try:
-        shares = tuple(float(one) for one in mix.split(",")) if mix else None
+        if only_seed is not None and only_seed >= seeds:
+            raise ValueError(f"--only-seed {only_seed}: --seeds {seeds} are 0 to {seeds - 1}")
+        if Path(name).name != name:
+            raise ValueError(f"--name {name}: use a name without folders")
+        sections = _chosen("--learn", learn or LEARNT, (*SECTIONS, *RESYNTHESISED))
+        dropped = _chosen("--drop", drop or (), GROUPS)
+        weights = parsed_weighting(weighting or [])
+        course = Course(parsed_config(settings or []), weights, sections, dropped, folds)
+        usual = Mixture.of(course)
+        shares = parsed_mix(mix, course.kinds) if mix else usual.mix
+        mixture = Mixture(shares, missing_doubt, margin)
         folder = Folder(out / name, bank, course)
+    except ValueError as error:
+        raise typer.BadParameter(str(error)) from error
+    try:
         folder.learn(range(seeds) if only_seed is None else [only_seed])
         if only_seed is not None:
             return
-        mixture = Mixture(shares, missing_doubt, margin)
         scored = scores_of(folder, seeds, mixture)
-    except ValueError as error:
+    except FolderError as error:
         raise typer.BadParameter(str(error)) from error
     report = report_of(scored)
+    print(f"  {'':52s} of mean logits   mean over seeds")
     for figure, row in report.iterrows():
-        print(
-            f"  {figure:48s} {row['of mean logits']:8.4f}   {row['mean']:.4f} +- {row.spread:.4f}"
-        )
+        together = row["of mean logits"]
+        print(f"  {figure:52s} {together:14.4f}   {row['mean']:.4f} +- {row.spread:.4f}")
+    target = out / (name if mixture == usual else f"{name}-other")
     crops = folder.crops().section.value_counts().to_dict()
-    found = {"crops": crops, "config": asdict(config), "mixture": asdict(mixture)}
+    found = {"crops": crops, "config": asdict(course.config), "mixture": asdict(mixture)}
     found["figures"] = report.to_dict("index")
-    (out / f"{name}.json").write_text(json.dumps(found, indent=2))
-    mean_over_seeds(scored).to_parquet(out / f"{name}.parquet")
+    Path(f"{target}.json").write_text(json.dumps(found, indent=2))
+    mean_over_seeds(scored).to_parquet(f"{target}.parquet")
+    print(f"{target}.json, {target}.parquet")
 
 
 if __name__ == "__main__":

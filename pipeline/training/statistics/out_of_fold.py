@@ -5,10 +5,11 @@ fold, so that learning goes on where it was interrupted, two seeds learn side by
 of another mix need no learning.
 """
 
+import hashlib
 import json
 import os
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import asdict, dataclass, replace
 from functools import cached_property
 from pathlib import Path
@@ -17,10 +18,12 @@ from typing import Any
 import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
+from pyarrow import ArrowException
 
 from artifactnet.models.statistics.forensic_statistics import FEATURE_NAMES
 from artifactnet.models.statistics.griffin_lim import GriffinLimHead
 from artifactnet.models.statistics.head import doubt, joined
+from artifactnet.pipeline.training.corrections import CORRECTIONS
 from artifactnet.pipeline.training.statistics.bank import SECTIONS
 from artifactnet.pipeline.training.statistics.crop_table import (
     CORE,
@@ -50,8 +53,11 @@ TREES, DENSE, BAND, PHASES = KINDS = ("trees", "dense", "bands", "phases")
 CROPS, SETTINGS = "crops.parquet", "settings.json"
 OF_CROP = ("section", "channel", "start", "measured", "p_voice")
 """Columns of a crop beside those of its track."""
-IDENTITY = ("track_id", "label", "kind", "generator", "section", "channel", "start")
-"""Columns by which a bank is the same."""
+AGAIN = "use another --name, or remove the folder"
+
+
+class FolderError(ValueError):
+    """What was said so far is of no use here; the message says why, and what to do."""
 
 
 @dataclass(frozen=True)
@@ -140,28 +146,32 @@ def said_of_fold(crops: Crops, course: Course, seed: int, one: int) -> pd.DataFr
 
 @dataclass(frozen=True)
 class Mixture:
-    """How what the kinds say becomes one logit; ``None`` for what ``heads.py`` sets."""
+    """How what the kinds say becomes one logit.
 
-    mix: tuple[float, ...] | None = None
+    Attributes:
+      mix: of trees, dense and band networks, of those that there are.
+      missing_doubt: by how much a logit shrinks where all statistics are missing.
+      margin: of what knows phases found anew.
+    """
+
+    mix: tuple[float, ...]
     missing_doubt: float = MISSING_DOUBT
     margin: float = GriffinLimHead.margin
 
-    def logit(self, said: pd.DataFrame, table: pd.DataFrame) -> NDArray[np.float64]:
-        """One logit a crop of what was ``said`` of the crops of ``table``.
+    @classmethod
+    def of(cls, course: Course) -> "Mixture":
+        """As ``learning/heads.py`` sets it."""
+        return cls(shares(DENSE in course.kinds, BAND in course.kinds))
 
-        Raises:
-          ValueError: ``mix`` has not one number for each kind.
-        """
+    def logit(self, said: pd.DataFrame, table: pd.DataFrame) -> NDArray[np.float64]:
+        """One logit a crop of what was ``said`` of the crops of ``table``."""
         kinds = [kind for kind in KINDS[:-1] if kind in said]
-        mix = self.mix or shares(DENSE in said, BAND in said)
-        if len(mix) != len(kinds):
-            raise ValueError(f"{len(mix)} numbers of a mix: use one for each of {', '.join(kinds)}")
         logits = said[kinds].to_numpy()
         if PHASES in said:
             phases = said[PHASES].fillna(-np.inf).to_numpy() - self.margin
             logits = np.column_stack([logits, phases])
         certain = doubt(table.measured.to_numpy(), table.p_voice.to_numpy(), self.missing_doubt)
-        return joined(logits, mix) * certain
+        return joined(logits, self.mix) * certain
 
 
 class Folder:
@@ -173,22 +183,26 @@ class Folder:
       course: how.
 
     Raises:
-      ValueError: the folder holds what another course or bank said.
+      FolderError: the folder holds what another course, bank or set of labels said, or the bank
+        has no crops.
     """
 
     def __init__(self, path: Path, bank: Path, course: Course) -> None:
         self.path, self.bank, self.course = path, bank, course
-        settings = json.loads(json.dumps({"bank": str(bank.resolve()), **asdict(course)}))
+        settings = {"bank": str(bank.resolve()), "shards": _digest_of_bank(bank)}
+        settings |= {"corrections": _digest([CORRECTIONS.read_text()]), **asdict(course)}
         path.mkdir(parents=True, exist_ok=True)
         file = path / SETTINGS
         if not file.exists():
             self._write(file, lambda to: to.write_text(json.dumps(settings, indent=2)))
-        elif (found := json.loads(file.read_text())) != settings:
-            other = [name for name in settings if found.get(name) != settings[name]]
-            raise ValueError(
-                f"{path}: was begun with another {', '.join(other)}: use another --name, or remove "
-                "the folder"
-            )
+        try:
+            found = _flat(json.loads(file.read_text()))
+        except ValueError as error:
+            raise FolderError(f"{file}: is damaged: {AGAIN}") from error
+        asked = _flat(json.loads(json.dumps(settings)))
+        if other := sorted(name for name in asked | found if asked.get(name) != found.get(name)):
+            told = "; ".join(f"{n} was {found.get(n)}, now {asked.get(n)}" for n in other)
+            raise FolderError(f"{path}: {told}: {AGAIN}")
 
     @staticmethod
     def _write(file: Path, write: Callable[[Path], object]) -> None:
@@ -200,11 +214,20 @@ class Folder:
     def _file(self, seed: int, fold: int) -> Path:
         return self.path / f"seed{seed}-fold{fold}.parquet"
 
-    def learn(self, seeds: range | list[int], tell: Callable[[str], None] = print) -> None:
+    @staticmethod
+    def _read(file: Path, what_to_do: str) -> pd.DataFrame:
+        try:
+            return pd.read_parquet(file)
+        except FileNotFoundError as error:
+            raise FolderError(f"{file}: is missing: {what_to_do}") from error
+        except (OSError, ArrowException) as error:
+            raise FolderError(f"{file}: is damaged: {what_to_do}") from error
+
+    def learn(self, seeds: Sequence[int], tell: Callable[[str], None] = print) -> None:
         """Learn what is not there yet of ``seeds``.
 
         Raises:
-          ValueError: the bank has other crops or labels than when the folder was begun.
+          FolderError: the bank has other crops than when the folder was begun.
         """
         to_do = [
             (seed, fold)
@@ -213,18 +236,18 @@ class Folder:
             if not self._file(seed, fold).exists()
         ]
         if not to_do:
+            tell(f"{self.path}: all folds of these seeds are there")
             return
         crops = Crops.of_bank(self.bank, self.course)
         tell(f"{self.path}: {crops.table.section.value_counts().to_dict()}")
         stored = crops.table[[*CORE, *OF_CROP]]
         if not (self.path / CROPS).exists():
             self._write(self.path / CROPS, stored.to_parquet)
-        elif any(self.crops()[one].tolist() != stored[one].tolist() for one in IDENTITY):
-            raise ValueError(
-                f"{self.path}: {self.bank} has other crops or labels than when it was begun: "
-                "use another --name, or remove the folder"
-            )
+        elif not _texts(self.crops()).equals(_texts(stored)):
+            raise FolderError(f"{self.path}: {self.bank} has other crops or labels: {AGAIN}")
         for seed, fold in to_do:
+            if self._file(seed, fold).exists():
+                continue  # another process was faster
             begin = time.monotonic()
             said = said_of_fold(crops, self.course, seed, fold)
             self._write(self._file(seed, fold), said.to_parquet)
@@ -232,9 +255,34 @@ class Folder:
 
     def crops(self) -> pd.DataFrame:
         """The table of all crops."""
-        return pd.read_parquet(self.path / CROPS)
+        return self._read(self.path / CROPS, AGAIN)
 
     def said(self, seed: int) -> pd.DataFrame:
         """What the heads of all folds of ``seed`` say; NaN of what is of no fold."""
-        parts = [pd.read_parquet(self._file(seed, fold)) for fold in range(self.course.folds)]
+        files = [self._file(seed, fold) for fold in range(self.course.folds)]
+        parts = [self._read(file, "remove it, and its fold is learnt again") for file in files]
         return pd.concat(parts).reindex(range(len(self.crops())))
+
+
+def _digest(texts: Iterable[str]) -> str:
+    return hashlib.sha256("\n".join(texts).encode()).hexdigest()[:16]
+
+
+def _digest_of_bank(bank: Path) -> str:
+    """Of the names and sizes of its shards: whether it has grown, without a look into them."""
+    found = sorted(bank.glob("*/*.npz"))
+    if not found:
+        fill = "python -m artifactnet.pipeline.training.statistics.bank"
+        raise FolderError(f"{bank}: no crops: fill it with {fill}")
+    return _digest(f"{file.relative_to(bank)} {file.stat().st_size}" for file in found)
+
+
+def _flat(settings: dict[str, Any]) -> dict[str, Any]:
+    """Settings by name, like ``config.boosting.bags``."""
+    return dict(pd.json_normalize(settings).iloc[0])
+
+
+def _texts(crops: pd.DataFrame) -> pd.DataFrame:
+    """What tells crops and tracks of a bank from those of another, as text."""
+    same = crops.drop(columns="p_voice")
+    return same.where(same.notna(), "").astype(str)

@@ -63,7 +63,10 @@ def main(
     seed: int = 0,
 ) -> None:
     """Learn a head from all crops of BANK and write it, beside the networks of WEIGHTS, to OUT."""
-    config = parsed_config(settings or [])
+    try:
+        config, weighing = parsed_config(settings or []), parsed_weighting(weighting or [])
+    except ValueError as error:
+        raise typer.BadParameter(str(error)) from error
     network, _, head = load_detector(weights)
     if keep_head:
         if settings:
@@ -90,7 +93,7 @@ def main(
     crops[own] = crop_weights(
         table[own].reset_index(drop=True),
         np.isnan(features[own][:, BANDS]).sum(axis=1),
-        **parsed_weighting(weighting or []),
+        **weighing,
     )
     if keep_head and head is not None:
         head = mixed(head)

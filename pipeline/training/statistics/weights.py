@@ -3,8 +3,10 @@
 Enters: the bank's table, one row a crop. Leaves: a weight or a fold for each.
 """
 
+import math
 from collections import defaultdict
 from collections.abc import Hashable, Iterable
+from inspect import signature
 from typing import Any
 
 import numpy as np
@@ -17,11 +19,27 @@ KIND_SHARES = {"real": 0.5, "ai": 0.34, "codec": 0.16}
 
 
 def parsed_weighting(settings: Iterable[str]) -> dict[str, Any]:
-    """Arguments of ``crop_weights`` from ``name=value`` texts."""
-    pairs = (one.partition("=") for one in settings)
-    return {
-        name: int(value) if name.endswith("_bins") else float(value) for name, _, value in pairs
-    }
+    """Arguments of ``crop_weights`` from ``name=value`` texts.
+
+    Raises:
+      ValueError: no such name, or no such number.
+    """
+    known = [
+        name for name in signature(crop_weights).parameters if name not in ("table", "missing")
+    ]
+    found: dict[str, Any] = {}
+    for one in settings:
+        name, _, text = one.partition("=")
+        if name not in known:
+            raise ValueError(f"--weighting {one}: use one of {', '.join(known)}")
+        try:
+            value = float(text)
+        except ValueError as error:
+            raise ValueError(f"--weighting {one}: not a number") from error
+        if not 0 <= value < math.inf:
+            raise ValueError(f"--weighting {one}: use a number from 0")
+        found[name] = int(value) if name.endswith("_bins") else value
+    return found
 
 
 def crop_weights(

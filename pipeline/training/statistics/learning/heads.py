@@ -94,7 +94,7 @@ def parsed_config(settings: Iterable[str]) -> HeadConfig:
     ``band.depth=32``; ``dense.networks=0`` and ``band.networks=0`` leave them out.
 
     Raises:
-      ValueError: no such name, or a value of another type.
+      ValueError: no such name, a value of another type, or no trees.
     """
     own = {"": BoostingConfig(), DENSE: NetworkConfig(), BAND: BandConfig()}
     known = {prefix: _leaves(config) for prefix, config in own.items()}
@@ -108,6 +108,8 @@ def parsed_config(settings: Iterable[str]) -> HeadConfig:
             raise ValueError(f"--set {one}: use one of {', '.join(names)}")
         found[prefix][name] = value
     boosting, network, band = (_changed(own[prefix], found[prefix]) for prefix in own)
+    if not boosting.bags:
+        raise ValueError("--set bags=0: a head has trees: use a number from 1")
     return HeadConfig(
         boosting, network if network.networks else None, band if band.shape.networks else None
     )

@@ -1,15 +1,18 @@
 """Heads by folds: what goes on where it stopped, and what teaches but is no track."""
 
+import json
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pandas as pd
 import pytest
+import typer
 
 from artifactnet.models.statistics.band_network import BandShape
 from artifactnet.models.statistics.forensic_statistics import FEATURE_NAMES
-from artifactnet.pipeline.training.statistics import crop_table, out_of_fold
+from artifactnet.pipeline.training.statistics import crop_table, evaluate, out_of_fold
 from artifactnet.pipeline.training.statistics.figures import by_track
 from artifactnet.pipeline.training.statistics.learning import phases
 from artifactnet.pipeline.training.statistics.learning.boosting import BoostingConfig
@@ -24,6 +27,7 @@ from artifactnet.pipeline.training.statistics.out_of_fold import (
     Course,
     Crops,
     Folder,
+    FolderError,
     Mixture,
     said_of_fold,
 )
@@ -81,7 +85,7 @@ def test_what_knows_phases_finds_a_generator_that_it_never_heard(
     def found(chosen: np.ndarray) -> float:
         crops = Crops(features[chosen], table[chosen].reset_index(drop=True))
         said = pd.concat([said_of_fold(crops, course, 0, fold) for fold in range(3)])
-        logit = Mixture().logit(said.reindex(crops.table.index), crops.table)
+        logit = Mixture.of(course).logit(said.reindex(crops.table.index), crops.table)
         tracks = crop_table.tracks_of(
             crops.table[~crops.table.section.isin(crop_table.RESYNTHESISED)]
         )
@@ -110,7 +114,8 @@ def test_a_mixture_says_what_a_head_would() -> None:
     said = pd.DataFrame(head.logits(features), columns=["trees", "dense", PHASES])
     said[PHASES] += head.griffin_lim.margin
     want = head.logit(features) * head.doubt(table.measured.to_numpy(), table.p_voice.to_numpy())
-    np.testing.assert_allclose(Mixture().logit(said, table), want, rtol=1e-12)
+    usual = Mixture.of(Course(config, {}))
+    np.testing.assert_allclose(usual.logit(said, table), want, rtol=1e-12)
     np.testing.assert_allclose(
         Mixture((1.0, 0.0), missing_doubt=0.0).logit(said.drop(columns=PHASES), table),
         head.trees.logit(features) * (1 - 0.5 * table.p_voice),
@@ -118,18 +123,30 @@ def test_a_mixture_says_what_a_head_would() -> None:
     # What is of no fold of which phases were learnt says nothing of them.
     silent = said.assign(**{PHASES: np.nan})
     np.testing.assert_array_equal(
-        Mixture().logit(silent, table), Mixture().logit(said.drop(columns=PHASES), table)
+        usual.logit(silent, table), usual.logit(said.drop(columns=PHASES), table)
     )
-    with pytest.raises(ValueError, match="3 numbers of a mix: use one for each of trees, dense"):
-        Mixture((1.0, 1.0, 1.0)).logit(said, table)
 
 
-def test_learning_goes_on_where_it_stopped(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+@pytest.fixture
+def course() -> Course:
+    return Course(TREES_ONLY, {}, ("train", "audit"), folds=3)
+
+
+@pytest.fixture
+def crops(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Crops:
+    """Of a bank at ``tmp_path / "bank"`` whose shards nobody reads."""
+    (tmp_path / "bank" / "train").mkdir(parents=True)
+    (tmp_path / "bank" / "train" / "0.npz").write_bytes(b"a shard")
     features, table = bank(np.random.default_rng(0))
     keep = (table.section != phases.GRIFFIN_LIM).to_numpy()
     crops = Crops(features[keep], table[keep].reset_index(drop=True))
     monkeypatch.setattr(Crops, "of_bank", classmethod(lambda *_: crops))
-    course = Course(TREES_ONLY, {}, ("train", "audit"), folds=3)
+    return crops
+
+
+def test_learning_goes_on_where_it_stopped(
+    tmp_path: Path, crops: Crops, course: Course, monkeypatch: pytest.MonkeyPatch
+) -> None:
     told: list[str] = []
     folder = Folder(tmp_path / "own", tmp_path / "bank", course)
     folder.learn([1], told.append)
@@ -138,6 +155,8 @@ def test_learning_goes_on_where_it_stopped(tmp_path: Path, monkeypatch: pytest.M
     assert first.notna().all(axis=None)
     (tmp_path / "own" / "seed1-fold2.parquet").unlink()
     again = Folder(tmp_path / "own", tmp_path / "bank", course)
+    with pytest.raises(FolderError, match=r"seed1-fold2.parquet: is missing: remove it, and its"):
+        again.said(1)
     again.learn(range(2), told.append)
     assert [one.split(":")[0] for one in told[5:]] == [
         "seed 0, fold 0", "seed 0, fold 1", "seed 0, fold 2", "seed 1, fold 2",
@@ -149,20 +168,105 @@ def test_learning_goes_on_where_it_stopped(tmp_path: Path, monkeypatch: pytest.M
     assert not [one for one in (tmp_path / "own").iterdir() if one.name.startswith(".")]
 
 
-def test_what_another_course_or_bank_said_is_not_taken(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+def test_what_another_process_learnt_is_not_learnt_again(
+    tmp_path: Path, crops: Crops, course: Course
 ) -> None:
-    features, table = bank(np.random.default_rng(0))
-    crops = Crops(features, table)
+    folder = Folder(tmp_path / "own", tmp_path / "bank", course)
+    told: list[str] = []
+
+    def other_learns(line: str) -> None:
+        if not told:
+            folder.learn([0], lambda _: None)
+        told.append(line)
+
+    folder.learn([0], other_learns)
+    assert len(told) == 1
+
+
+def test_what_another_course_or_bank_said_is_not_taken(
+    tmp_path: Path, crops: Crops, course: Course, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    own, own_bank = tmp_path / "own", tmp_path / "bank"
+    Folder(own, own_bank, course).learn([0])
+    (own / "seed0-fold1.parquet").unlink()
+    with pytest.raises(FolderError, match=r"folds was 3, now 2; learnt was .*: use another --name"):
+        Folder(own, own_bank, replace(course, folds=2, learnt=("train",)))
+    for column, value in (("label", "ai"), ("pair", "p"), ("source", "x"), ("measured", 0.25)):
+        table = crops.table.assign(**{column: [value, *crops.table[column][1:]]})
+        changed = Crops(crops.features, table)
+        monkeypatch.setattr(Crops, "of_bank", classmethod(lambda *_, c=changed: c))
+        with pytest.raises(FolderError, match="has other crops or labels: use another --name"):
+            Folder(own, own_bank, course).learn([0])
     monkeypatch.setattr(Crops, "of_bank", classmethod(lambda *_: crops))
-    course = Course(TREES_ONLY, {}, ("train", "audit"), folds=3)
-    Folder(tmp_path, tmp_path / "bank", course)._write(tmp_path / "crops.parquet", table.to_parquet)
-    with pytest.raises(ValueError, match="was begun with another learnt, folds: use another"):
-        Folder(tmp_path, tmp_path / "bank", replace(course, folds=2, learnt=("train",)))
-    with pytest.raises(ValueError, match="was begun with another bank"):
-        Folder(tmp_path, tmp_path / "other", course)
-    relabelled = table.assign(label=["ai", *table.label[1:]])
-    for other in (Crops(features[:-1], table[:-1]), Crops(features, relabelled)):
-        monkeypatch.setattr(Crops, "of_bank", classmethod(lambda *_, other=other: other))
-        with pytest.raises(ValueError, match="has other crops or labels than when it was begun"):
-            Folder(tmp_path, tmp_path / "bank", course).learn([0])
+    Folder(own, own_bank, course).learn([0])
+    monkeypatch.setattr(out_of_fold, "CORRECTIONS", own_bank / "train" / "0.npz")
+    with pytest.raises(FolderError, match="corrections was"):
+        Folder(own, own_bank, course)
+    monkeypatch.undo()
+    (own_bank / "train" / "1.npz").write_bytes(b"one more")
+    with pytest.raises(FolderError, match="shards was"):
+        Folder(own, own_bank, course)
+    with pytest.raises(FolderError, match="nowhere: no crops: fill it with python -m"):
+        Folder(tmp_path / "more", tmp_path / "nowhere", course)
+    assert not (tmp_path / "more").exists()
+
+
+@pytest.mark.parametrize("file", ["settings.json", "crops.parquet", "seed0-fold1.parquet"])
+def test_damage_is_named(tmp_path: Path, crops: Crops, course: Course, file: str) -> None:
+    Folder(tmp_path / "own", tmp_path / "bank", course).learn([0])
+    damaged = tmp_path / "own" / file
+    damaged.write_bytes(damaged.read_bytes()[:20])
+    with pytest.raises(FolderError, match=f"{file}: is damaged: (use another|remove it)"):
+        Folder(tmp_path / "own", tmp_path / "bank", course).said(0)
+
+
+def test_figures_of_another_mixture_leave_the_scores_alone(
+    tmp_path: Path, crops: Crops, capsys: pytest.CaptureFixture[str]
+) -> None:
+    def run(**options: Any) -> None:
+        evaluate.main(
+            tmp_path / "bank", tmp_path / "out", folds=3, seeds=2, learn=["train", "audit"],
+            settings=["max_iter=5", "bags=1", "dense.networks=0", "band.networks=0"], **options,
+        )  # fmt: skip
+
+    run(only_seed=1)
+    assert not (tmp_path / "out" / "scores.json").exists()
+    run()
+    stored = (tmp_path / "out" / "scores.json").read_bytes()
+    assert json.loads(stored)["mixture"] == {"mix": [1.0], "missing_doubt": 0.75, "margin": 1.0}
+    scores = pd.read_parquet(tmp_path / "out" / "scores.parquet")
+    assert scores.p_ai.between(0, 1).all()
+    run(mix="2", missing_doubt=0.1)
+    assert (tmp_path / "out" / "scores.json").read_bytes() == stored
+    other = json.loads((tmp_path / "out" / "scores-other.json").read_text())
+    assert other["mixture"]["mix"] == [2.0]
+    assert "AUC all parts: generators" in capsys.readouterr().out
+
+
+@pytest.mark.parametrize(
+    ("options", "said"),
+    [
+        ({"mix": "a,b"}, "--mix a,b: use a number from 0 for each of trees, dense, bands"),
+        ({"mix": "1"}, "--mix 1: use a number from 0 for each of trees, dense, bands"),
+        ({"mix": "nan,1,1"}, "--mix nan,1,1: use a number from 0"),
+        ({"mix": "inf,1,1"}, "--mix inf,1,1: use a number from 0"),
+        ({"mix": "0,0,0"}, "--mix 0,0,0: use a number from 0"),
+        ({"mix": "-1,1,1"}, "--mix -1,1,1: use a number from 0"),
+        ({"only_seed": 3}, "--only-seed 3: --seeds 3 are 0 to 2"),
+        ({"name": "../x"}, "--name ../x: use a name without folders"),
+        ({"learn": ["bogus"]}, "--learn bogus: use one of train, plain"),
+        ({"drop": ["bogus"]}, "--drop bogus: use one of fine_correlation"),
+        ({"weighting": ["bogus=1"]}, "--weighting bogus=1: use one of evenness"),
+        ({"weighting": ["evenness=x"]}, "--weighting evenness=x: not a number"),
+        ({"weighting": ["evenness=nan"]}, "--weighting evenness=nan: use a number from 0"),
+        ({"settings": ["bogus=1"]}, "--set bogus=1: use one of"),
+        ({"settings": ["bags=0"]}, "--set bags=0: a head has trees"),
+    ],
+)
+def test_a_wrong_option_is_told_before_anything_is_learnt_or_written(
+    tmp_path: Path, crops: Crops, options: dict[str, Any], said: str
+) -> None:
+    with pytest.raises(typer.BadParameter) as error:
+        evaluate.main(tmp_path / "bank", tmp_path / "out", **options)
+    assert str(error.value).startswith(said)
+    assert not (tmp_path / "out").exists()
