@@ -83,7 +83,8 @@ def _checksums_in(output: str, note: str) -> dict[str, str]:
 def all_damage(output: str, files: OutputFiles) -> dict[str, str]:
     """What is wrong with each damaged table; every table that a run recorded is read.
 
-    A run that was killed leaves shards without a checksum; names tell of those what is missing.
+    A run that was killed leaves shards without a checksum; names tell of those what is missing, and
+    footers what is damaged.
     """
     recorded = recorded_checksums(output, files)
     tables = {path for paths in files.tables.values() for path in paths}
@@ -97,6 +98,11 @@ def all_damage(output: str, files: OutputFiles) -> dict[str, str]:
         for path, digest in zip(compared, pool.map(_sha256, compared), strict=True):
             if digest != recorded[path]:
                 problems.setdefault(path, "changed since it was written")
+    for path in tables - recorded.keys() - problems.keys():
+        try:
+            table_rows(path)
+        except ValueError:
+            problems[path] = "damaged"
     return dict(sorted(problems.items()))
 
 

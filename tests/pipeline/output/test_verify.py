@@ -73,6 +73,25 @@ def test_damage_is_named_and_repaired(asked: AuditRequest, tmp_path: Path, name:
         assert sorted(old["track_id"].to_pylist()) == sorted(new["track_id"].to_pylist())
 
 
+def test_a_damaged_footer_of_a_killed_run_is_named_and_repaired(
+    asked: AuditRequest, tmp_path: Path
+) -> None:
+    run_audit(asked)
+    output = tmp_path / "out"
+    for sums in (output / "runs").glob("*.sha256"):
+        sums.unlink()
+    before = read_audit(str(output)).tracks["track_id"].to_pylist()
+    path = tables(output, "tracks")[0]
+    content = path.read_bytes()
+    path.write_bytes(content[:-40] + 32 * b"x" + content[-8:])
+    assert [line.rpartition("/")[2] for line in verify_files(str(output)).damaged] == [
+        f"{path.name}: damaged"
+    ]
+    run_audit(replace(asked, repair=True))
+    assert verify_files(str(output)).holds
+    assert sorted(read_audit(str(output)).tracks["track_id"].to_pylist()) == sorted(before)
+
+
 def test_what_compact_wrote_is_recorded(asked: AuditRequest, tmp_path: Path) -> None:
     run_audit(asked)
     compact(str(tmp_path / "out"))
