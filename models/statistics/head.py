@@ -219,7 +219,7 @@ def joined(logits: NDArray[np.float64], mix: Sequence[float]) -> NDArray[np.floa
       float64 ``[segments]``.
     """
     logit = mix[0] * logits[:, 0]
-    for share, other in zip(mix[1:], logits.T[1:], strict=False):
+    for share, other in zip(mix[1:], logits.T[1 : len(mix)], strict=True):
         logit += share * other
     return either(logit, logits[:, -1]) if logits.shape[1] > len(mix) else logit
 

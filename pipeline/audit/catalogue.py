@@ -84,29 +84,23 @@ def find_files(catalogue: str) -> list[str]:
     if not catalogue:
         raise ManifestError("the catalogue's name is empty")
     address = absolute(catalogue)
-    if "://" not in address and os.path.isdir(address):
-        found = _walk(address)
-    elif "://" not in address and os.path.exists(address):
+    in_store, why_nothing = "://" in address, "no such file or folder"
+    if not in_store and os.path.isdir(address):
+        found, why_nothing = _walk(address), "the folder has no files in it"
+    elif not in_store and os.path.exists(address):
         found = [address]
     elif GLOB_CHARACTERS & set(address):
         found = [path for path in _match(address) if "://" in path or Path(path).is_file()]
-    else:
-        found = _match(address) if "://" in address else []
-        found = found or (_walk(address) if "://" in address else [])
-    if not found:
-        raise ManifestError(f"{catalogue}: {_why_nothing(address)}")
-    return sorted(found)
-
-
-def _why_nothing(address: str) -> str:
-    if "://" not in address and os.path.isdir(address):
-        return "the folder has no files in it"
-    if GLOB_CHARACTERS & set(address):
-        return "no file matches"
-    if "://" in address:
+        why_nothing = "no file matches"
+    elif in_store:
+        found = _match(address) or _walk(address)
         # An object store has no folders: one that is empty isn't there.
-        return "no such file or folder, or nothing in it"
-    return "no such file or folder"
+        why_nothing = "no such file or folder, or nothing in it"
+    else:
+        found = []
+    if not found:
+        raise ManifestError(f"{catalogue}: {why_nothing}")
+    return sorted(found)
 
 
 def audio_files(files: list[str]) -> list[str]:

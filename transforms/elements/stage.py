@@ -13,7 +13,7 @@ from typing import TypeVar
 
 from apache_beam.metrics import Metrics
 
-from artifactnet.transforms.elements.errors import AuditError
+from artifactnet.transforms.elements.errors import AuditError, first_line
 from artifactnet.transforms.elements.records import SegmentBatch, SegmentScores, StageFailure
 
 NAMESPACE = "artifactnet"
@@ -50,8 +50,7 @@ def failure(stage: str, track_id: str, error: Exception) -> StageFailure:
         return StageFailure(stage, type(error).__name__, str(error))
     logger.error("track %s: stage %s failed", track_id, stage, exc_info=error)
     # The log has the rest: what torch raises may bring a page of frames along.
-    first = next((line for line in str(error).splitlines() if line.strip()), repr(error))
-    return StageFailure(stage, type(error).__name__, first[:LONGEST_MESSAGE])
+    return StageFailure(stage, type(error).__name__, first_line(error)[:LONGEST_MESSAGE])
 
 
 def run_stage(

@@ -20,6 +20,7 @@ from artifactnet.transforms.elements.errors import (
     AudioForbiddenError,
     AudioNotFoundError,
     AudioUnreachableError,
+    first_line,
 )
 
 ATTEMPTS = 7
@@ -249,7 +250,5 @@ def storage_error(
         return AudioNotFoundError(f"no such object: {uri}")
     if status in (401, 403):
         return AudioForbiddenError(f"no permission to read {uri}")
-    text = str(error).strip()
-    reason = text.splitlines()[0] if text else repr(error)
     tries = f" ({ATTEMPTS} attempts)" if passes(error) else ""
-    return AudioUnreachableError(f"{uri}: {reason}{tries}")
+    return AudioUnreachableError(f"{uri}: {first_line(error).strip()}{tries}")

@@ -47,19 +47,19 @@ from artifactnet.pipeline.training.statistics.weights import parsed_weighting
 
 def scores_of(folder: Folder, seeds: int, mixture: Mixture) -> list[pd.DataFrame]:
     """Scores of every track, a table a seed."""
-    crops = folder.crops()
+    crops = folder.crops
     tracks = tracks_of(crops[~crops.section.isin(RESYNTHESISED)])
     return [
         by_track(mixture.logit(folder.said(seed), crops), crops, tracks) for seed in range(seeds)
     ]
 
 
-def report_of(scored: list[pd.DataFrame]) -> pd.DataFrame:
+def report_of(scored: list[pd.DataFrame], together: pd.DataFrame) -> pd.DataFrame:
     """Figures, a row each: of the mean of all seeds' logits, mean and spread over seeds, each."""
     each = pd.DataFrame([all_figures(one) for one in scored])
-    together = pd.Series(all_figures(mean_over_seeds(scored)))
     seeds = {f"seed {seed}": each.loc[seed] for seed in range(len(each))}
-    summary = {"of mean logits": together, "mean": each.mean(), "spread": each.std(ddof=0)}
+    of_mean = pd.Series(all_figures(together))
+    summary = {"of mean logits": of_mean, "mean": each.mean(), "spread": each.std(ddof=0)}
     return pd.DataFrame(summary | seeds)
 
 
@@ -136,17 +136,18 @@ def main(
         scored = scores_of(folder, seeds, mixture)
     except FolderError as error:
         raise typer.BadParameter(str(error)) from error
-    report = report_of(scored)
+    together = mean_over_seeds(scored)
+    report = report_of(scored, together)
     print(f"  {'':52s} of mean logits   mean over seeds")
     for figure, row in report.iterrows():
-        together = row["of mean logits"]
-        print(f"  {figure:52s} {together:14.4f}   {row['mean']:.4f} +- {row.spread:.4f}")
+        of_mean, mean, spread = row[["of mean logits", "mean", "spread"]]
+        print(f"  {figure:52s} {of_mean:14.4f}   {mean:.4f} +- {spread:.4f}")
     target = out / (name if mixture == usual else f"{name}-other")
-    crops = folder.crops().section.value_counts().to_dict()
+    crops = folder.crops.section.value_counts().to_dict()
     found = {"crops": crops, "config": asdict(course.config), "mixture": asdict(mixture)}
     found["figures"] = report.to_dict("index")
     Path(f"{target}.json").write_text(json.dumps(found, indent=2))
-    mean_over_seeds(scored).to_parquet(f"{target}.parquet")
+    together.to_parquet(f"{target}.parquet")
     print(f"{target}.json, {target}.parquet")
 
 

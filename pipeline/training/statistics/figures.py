@@ -36,7 +36,7 @@ def _auc(real: pd.Series, ai: pd.Series) -> float:
 
 
 def figures(tracks: pd.DataFrame, column: str = "logit_plain") -> dict[str, float]:
-    """The figures of the issue, of out-of-fold logits in ``column``."""
+    """AUCs, and what is found at a rate of false alarms, of out-of-fold logits in ``column``."""
     tracks = tracks[tracks[column].notna()]
     score = tracks[column]
     corpus, full = tracks.part == "corpus", tracks.part != "corpus"

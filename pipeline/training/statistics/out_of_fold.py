@@ -7,7 +7,6 @@ of another mix need no learning.
 
 import hashlib
 import json
-import os
 import time
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import asdict, dataclass, replace
@@ -23,6 +22,7 @@ from pyarrow import ArrowException
 from artifactnet.models.statistics.forensic_statistics import FEATURE_NAMES
 from artifactnet.models.statistics.griffin_lim import GriffinLimHead
 from artifactnet.models.statistics.head import doubt, joined
+from artifactnet.models.whole_file import whole_file
 from artifactnet.pipeline.training.corrections import CORRECTIONS
 from artifactnet.pipeline.training.statistics.bank import SECTIONS
 from artifactnet.pipeline.training.statistics.crop_table import (
@@ -48,8 +48,10 @@ from artifactnet.pipeline.training.statistics.learning.phases import (
 from artifactnet.pipeline.training.statistics.learning.voice import LEARNT, voice_of_crops
 from artifactnet.pipeline.training.statistics.weights import assign_folds, crop_weights
 
-TREES, DENSE, BAND, PHASES = KINDS = ("trees", "dense", "bands", "phases")
-"""Columns of what each kind of model says."""
+KINDS = ("trees", "dense", "bands")
+"""Columns of what each kind of model that is mixed says."""
+PHASES = "phases"
+"""Column of what knows phases found anew, if anything does."""
 CROPS, SETTINGS = "crops.parquet", "settings.json"
 OF_CROP = ("section", "channel", "start", "measured", "p_voice")
 """Columns of a crop beside those of its track."""
@@ -80,9 +82,9 @@ class Course:
 
     @property
     def kinds(self) -> tuple[str, ...]:
-        """Of ``KINDS`` those that ``config`` has and that are mixed."""
+        """Of ``KINDS`` those that ``config`` has."""
         there = (True, self.config.network is not None, self.config.band_network is not None)
-        return tuple(kind for kind, one in zip(KINDS, there, strict=False) if one)
+        return tuple(kind for kind, one in zip(KINDS, there, strict=True) if one)
 
 
 @dataclass(frozen=True, eq=False)
@@ -161,11 +163,12 @@ class Mixture:
     @classmethod
     def of(cls, course: Course) -> "Mixture":
         """As ``learning/heads.py`` sets it."""
-        return cls(shares(DENSE in course.kinds, BAND in course.kinds))
+        config = course.config
+        return cls(shares(config.network is not None, config.band_network is not None))
 
     def logit(self, said: pd.DataFrame, table: pd.DataFrame) -> NDArray[np.float64]:
         """One logit a crop of what was ``said`` of the crops of ``table``."""
-        kinds = [kind for kind in KINDS[:-1] if kind in said]
+        kinds = [kind for kind in KINDS if kind in said]
         logits = said[kinds].to_numpy()
         if PHASES in said:
             phases = said[PHASES].fillna(-np.inf).to_numpy() - self.margin
@@ -191,10 +194,10 @@ class Folder:
         self.path, self.bank, self.course = path, bank, course
         settings = {"bank": str(bank.resolve()), "shards": _digest_of_bank(bank)}
         settings |= {"corrections": _digest([CORRECTIONS.read_text()]), **asdict(course)}
-        path.mkdir(parents=True, exist_ok=True)
         file = path / SETTINGS
         if not file.exists():
-            self._write(file, lambda to: to.write_text(json.dumps(settings, indent=2)))
+            with whole_file(file) as partial:
+                partial.write_text(json.dumps(settings, indent=2))
         try:
             found = _flat(json.loads(file.read_text()))
         except ValueError as error:
@@ -203,13 +206,6 @@ class Folder:
         if other := sorted(name for name in asked | found if asked.get(name) != found.get(name)):
             told = "; ".join(f"{n} was {found.get(n)}, now {asked.get(n)}" for n in other)
             raise FolderError(f"{path}: {told}: {AGAIN}")
-
-    @staticmethod
-    def _write(file: Path, write: Callable[[Path], object]) -> None:
-        """A file is there whole or not at all, whoever else writes it."""
-        partial = file.with_name(f".{os.getpid()}-{file.name}")
-        write(partial)
-        partial.replace(file)
 
     def _file(self, seed: int, fold: int) -> Path:
         return self.path / f"seed{seed}-fold{fold}.parquet"
@@ -242,26 +238,29 @@ class Folder:
         tell(f"{self.path}: {crops.table.section.value_counts().to_dict()}")
         stored = crops.table[[*CORE, *OF_CROP]]
         if not (self.path / CROPS).exists():
-            self._write(self.path / CROPS, stored.to_parquet)
-        elif not _texts(self.crops()).equals(_texts(stored)):
+            with whole_file(self.path / CROPS) as partial:
+                stored.to_parquet(partial)
+        elif not _texts(self.crops).equals(_texts(stored)):
             raise FolderError(f"{self.path}: {self.bank} has other crops or labels: {AGAIN}")
         for seed, fold in to_do:
             if self._file(seed, fold).exists():
                 continue  # another process was faster
             begin = time.monotonic()
             said = said_of_fold(crops, self.course, seed, fold)
-            self._write(self._file(seed, fold), said.to_parquet)
+            with whole_file(self._file(seed, fold)) as partial:
+                said.to_parquet(partial)
             tell(f"seed {seed}, fold {fold}: {time.monotonic() - begin:.0f} s")
 
+    @cached_property
     def crops(self) -> pd.DataFrame:
-        """The table of all crops."""
+        """The table of all crops, once anything was learnt."""
         return self._read(self.path / CROPS, AGAIN)
 
     def said(self, seed: int) -> pd.DataFrame:
         """What the heads of all folds of ``seed`` say; NaN of what is of no fold."""
         files = [self._file(seed, fold) for fold in range(self.course.folds)]
         parts = [self._read(file, "remove it, and its fold is learnt again") for file in files]
-        return pd.concat(parts).reindex(range(len(self.crops())))
+        return pd.concat(parts).reindex(range(len(self.crops)))
 
 
 def _digest(texts: Iterable[str]) -> str:

@@ -165,7 +165,10 @@ def test_learning_goes_on_where_it_stopped(
     assert not again.said(0).equals(first)
     monkeypatch.setattr(Crops, "of_bank", classmethod(lambda *_: pytest.fail("nothing is to do")))
     again.learn(range(2))
-    assert not [one for one in (tmp_path / "own").iterdir() if one.name.startswith(".")]
+    assert {one.name for one in (tmp_path / "own").iterdir()} == {
+        "settings.json", "crops.parquet",
+        *(f"seed{seed}-fold{fold}.parquet" for seed in range(2) for fold in range(3)),
+    }  # fmt: skip
 
 
 def test_what_another_process_learnt_is_not_learnt_again(
