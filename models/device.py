@@ -14,8 +14,11 @@ DEVICES = ("cpu", "cuda", "mps", "xpu")
 SEGMENT_BYTES = 96 << 20
 """Peak device memory of one segment between STFT and score."""
 
-CPU_SEGMENTS = 4
-"""Segments per batch on a CPU: more gains nothing there and costs memory."""
+CPU_SEGMENTS = 8
+"""Segments per batch on a CPU: as many as are heard together, see ``statistics/track_mean.py``."""
+
+CPU_AT_ONCE = 4
+"""Segments that ArtifactUNet reads at once on a CPU: more gains nothing there and costs memory."""
 
 MAX_SEGMENTS = 128
 
@@ -63,6 +66,16 @@ def segments_that_fit(device: torch.device) -> int:
     free, _ = torch.cuda.mem_get_info(device)
     fitting = min(MAX_SEGMENTS, free // 2 // SEGMENT_BYTES)
     return max(CPU_SEGMENTS, fitting // CPU_SEGMENTS * CPU_SEGMENTS)
+
+
+def in_pieces(compute: Callable[[Tensor], Tensor], batch: Tensor) -> Tensor:
+    """``compute(batch)``: on a CPU a few segments at a time, elsewhere as many as the device holds.
+
+    Raises:
+      torch.OutOfMemoryError: a single segment does not fit.
+    """
+    at_once = CPU_AT_ONCE if batch.device.type == "cpu" else len(batch)
+    return torch.cat([halving_on_oom(compute, piece) for piece in batch.split(at_once)])
 
 
 def halving_on_oom(compute: Callable[[Tensor], Tensor], batch: Tensor) -> Tensor:

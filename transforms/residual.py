@@ -6,7 +6,7 @@ Enters: ``SegmentBatch[MagnitudeSpectra]``. Leaves:
 
 import torch
 
-from artifactnet.models.device import halving_on_oom
+from artifactnet.models.device import in_pieces
 from artifactnet.transforms.detector.network_detector import Detector
 from artifactnet.transforms.detector.stages import SegmentStage
 from artifactnet.transforms.elements.records import MagnitudeSpectra, ResidualSpectra
@@ -16,9 +16,9 @@ from artifactnet.transforms.elements.records import MagnitudeSpectra, ResidualSp
 def residual(detector: Detector, spectra: MagnitudeSpectra) -> ResidualSpectra:
     """What the codec left in each magnitude ``[segments, bins, frames]``.
 
-    Where the device is short of memory, the batch goes through in halves.
+    On a CPU, and where the device is short of memory, the batch goes through in pieces.
     """
-    found = halving_on_oom(detector.network.unet, spectra.magnitude)
+    found = in_pieces(detector.network.unet, spectra.magnitude)
     return ResidualSpectra(spectra.scores, spectra.chosen, spectra.magnitude, found)
 
 

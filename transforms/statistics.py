@@ -1,8 +1,9 @@
 """Statistics stage: what hand-made forensic statistics say of every segment, and what needs a look.
 
-Enters: ``SegmentBatch[NDArray]``, float32 ``[segments, samples]``. Leaves: where a head on the
-statistics decides, ``SegmentBatch[SegmentScores]`` if the networks need not look, and else, as
-where the CNN decides, ``SegmentBatch[MeasuredAudio]`` with the segments that they are to read.
+Enters: ``SegmentBatch[NDArray]``, float32 ``[segments, samples]``, of one track. Leaves: where a
+head on the statistics decides, ``SegmentBatch[SegmentScores]`` if the networks need not look, and
+else, as where the CNN decides, ``SegmentBatch[MeasuredAudio]`` with the segments that they are to
+read. Some windows side by side are heard together, see ``models/statistics/track_mean.py``.
 ``models/statistics/forensic_statistics.py`` has the methods.
 """
 
@@ -13,6 +14,7 @@ from numpy.typing import NDArray
 
 from artifactnet.models.statistics.forensic_statistics import forensic_statistics, group_sums
 from artifactnet.models.statistics.head import StatisticsHead
+from artifactnet.models.statistics.track_mean import side_by_side
 from artifactnet.transforms.detector.evidence import to_look_at
 from artifactnet.transforms.detector.network_detector import Detector
 from artifactnet.transforms.detector.stages import SegmentStage
@@ -24,14 +26,15 @@ def head_scores(head: StatisticsHead, statistics: NDArray[np.float32], size: int
 
     Args:
       head: that decides.
-      statistics: NaN where one could not be measured; an older head reads the first of them.
+      statistics: of windows of one track, in their order; NaN where one could not be measured; an
+        older head reads the first of them.
       size: of the networks' embedding, which is left open, like all of the networks' part.
 
     Raises:
       ValueError: the head returned something that is no number.
     """
     statistics = statistics[:, : head.features]
-    start, contributions = head.contributions(statistics)
+    start, contributions = head.contributions(statistics, side_by_side(len(statistics)))
     p_voice = head.p_voice(statistics)
     measured = np.isfinite(statistics).mean(axis=1)
     doubt = head.doubt(measured, p_voice)

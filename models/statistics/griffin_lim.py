@@ -46,14 +46,16 @@ class GriffinLimHead:
     def logit(self, features: NDArray[np.float32]) -> NDArray[np.float64]:
         """Logit ``[segments]`` of ``features`` ``[segments, features]``, less the margin."""
         with torch.inference_mode():
-            return self.network(torch.from_numpy(features)).double().numpy() - self.margin
+            inputs = self.network.inputs(torch.from_numpy(features))
+            return self.network(inputs).double().numpy() - self.margin
 
     def contributions(self, features: NDArray[np.float32]) -> tuple[float, NDArray[np.float64]]:
         """The logit that all segments start from, and what each statistic adds to it.
 
         See ``StatisticsHead.contributions``.
         """
-        origin, moved = self.network.contributions(torch.from_numpy(features))
+        inputs = self.network.inputs(torch.from_numpy(features))
+        origin, moved = self.network.contributions(inputs)
         return less_typical(float(origin) - self.margin, moved.double().numpy(), self.typical)
 
     def to_tensors(self) -> dict[str, NDArray[Any]]:

@@ -13,6 +13,7 @@ from typing import Any
 import numpy as np
 import torch
 from numpy.typing import NDArray
+from torch import Tensor
 
 from artifactnet.models.statistics.band_network import BandNetwork
 from artifactnet.models.statistics.boosted_trees import BoostedTrees
@@ -20,6 +21,7 @@ from artifactnet.models.statistics.griffin_lim import GriffinLimHead, either, pa
 from artifactnet.models.statistics.head_tensors import TYPICAL, less_typical, part, typical_of
 from artifactnet.models.statistics.network import StatisticsNetwork
 from artifactnet.models.statistics.parallel import ParallelNetworks
+from artifactnet.models.statistics.track_mean import Together, toward_mean, without_silence
 
 NETWORK = "network."
 """Prefix of the dense networks' tensors; those of the trees have none."""
@@ -35,6 +37,9 @@ VOICE_DOUBT = 0.5
 MISSING_DOUBT = "missing_doubt"
 """float32 ``[1]``: by how much a logit shrinks where all statistics are missing, in proportion
 where some are; without it by nothing."""
+TOGETHER = "together"
+"""float32 ``[1]``: how far of the way to the mean of those heard together band networks see the
+statistics of a segment; without it they see each by itself."""
 MIX = "mix"
 """float32, one number each for trees, dense networks and band networks, as far as there are any:
 what their logits are multiplied by."""
@@ -60,6 +65,8 @@ class StatisticsHead:
         of the spectrum holds sound, the less is known, whoever made it.
       griffin_lim: what knows phases that were found anew, if anything does; a segment is generated
         where it or the others say so.
+      together: how far of the way to the mean of those heard together band networks see the
+        statistics of a segment, 0 to 1. Trees and dense networks gain nothing by it.
     """
 
     trees: BoostedTrees
@@ -70,20 +77,35 @@ class StatisticsHead:
     typical: NDArray[np.float32] | None = None
     missing_doubt: float = 0.0
     griffin_lim: GriffinLimHead | None = None
+    together: float = 0.0
 
     @property
     def features(self) -> int:
         """Statistics that it reads."""
         return self.trees.features
 
-    @property
-    def _networks(self) -> list[tuple[float, ParallelNetworks]]:
-        """Each kind of network there is, and its share of the mix."""
+    def _networks(
+        self, features: NDArray[np.float32], together: Together
+    ) -> list[tuple[float, ParallelNetworks, Tensor]]:
+        """Each kind of network there is, its share of the mix, and what it reads."""
+        found: list[tuple[float, ParallelNetworks, Tensor]] = []
         there = [one for one in (self.network, self.band_network) if one is not None]
-        return list(zip(self.mix[1:], there, strict=True))
+        for share, network in zip(self.mix[1:], there, strict=True):
+            inputs = network.inputs(torch.from_numpy(features))
+            if network is self.band_network and together is not None and self.together:
+                inputs = toward_mean(inputs, without_silence(features, together), self.together)
+            found.append((share, network, inputs))
+        return found
 
-    def logits(self, features: NDArray[np.float32]) -> NDArray[np.float64]:
-        """What each kind of model says of ``features`` ``[segments, features]``, before any mix.
+    def logits(
+        self, features: NDArray[np.float32], together: Together = None
+    ) -> NDArray[np.float64]:
+        """What each kind of model says, before any mix.
+
+        Args:
+          features: ``[segments, features]``.
+          together: segments of the same number, of one track, are heard together; ``None``: each
+            by itself.
 
         Returns:
           ``[segments, kinds]``, in the order of ``mix`` those that there are, and last what knows
@@ -91,17 +113,21 @@ class StatisticsHead:
         """
         said = [self.trees.logit(features)]
         with torch.inference_mode():
-            for _, network in self._networks:
-                said.append(network(torch.from_numpy(features)).double().numpy())
+            for _, network, inputs in self._networks(features, together):
+                said.append(network(inputs).double().numpy())
         if self.griffin_lim is not None:
             said.append(self.griffin_lim.logit(features))
         return np.stack(said, axis=1)
 
-    def logit(self, features: NDArray[np.float32]) -> NDArray[np.float64]:
-        """Logit ``[segments]`` of ``features`` ``[segments, features]``; positive is generated."""
-        return joined(self.logits(features), self.mix)
+    def logit(
+        self, features: NDArray[np.float32], together: Together = None
+    ) -> NDArray[np.float64]:
+        """Logit ``[segments]``; positive is generated. Arguments as of ``logits``."""
+        return joined(self.logits(features, together), self.mix)
 
-    def contributions(self, features: NDArray[np.float32]) -> tuple[float, NDArray[np.float64]]:
+    def contributions(
+        self, features: NDArray[np.float32], together: Together = None
+    ) -> tuple[float, NDArray[np.float64]]:
         """The logit that all segments start from, and what each statistic adds to it.
 
         Where it is known what is typical, the start is about the mean logit of music by people, and
@@ -110,14 +136,16 @@ class StatisticsHead:
 
         Args:
           features: ``[segments, features]``.
+          together: segments of the same number, of one track, are heard together; ``None``: each
+            by itself.
 
         Returns:
           The start, and contributions ``[segments, features]``; they sum to ``logit``.
         """
         start = self.mix[0] * self.trees.expected
         parts = self.mix[0] * self.trees.contributions(features)
-        for share, network in self._networks:
-            origin, moved = network.contributions(torch.from_numpy(features))
+        for share, network, inputs in self._networks(features, together):
+            origin, moved = network.contributions(inputs)
             start += share * float(origin)
             parts += share * moved.double().numpy()
         start, parts = less_typical(start, parts, self.typical)
@@ -152,14 +180,15 @@ class StatisticsHead:
         for prefix, network in ((NETWORK, self.network), (BAND_NETWORK, self.band_network)):
             if network is not None:
                 tensors |= {prefix + name: a for name, a in network.to_arrays().items()}
-        if self._networks:
+        if self.mix[1:]:
             tensors[MIX] = np.array(self.mix, np.float32)
         if self.voice is not None:
             tensors |= {VOICE + name: a for name, a in self.voice.to_tensors().items()}
         if self.typical is not None:
             tensors[TYPICAL] = self.typical
-        if self.missing_doubt:
-            tensors[MISSING_DOUBT] = np.array([self.missing_doubt], np.float32)
+        for name, one in ((MISSING_DOUBT, self.missing_doubt), (TOGETHER, self.together)):
+            if one:
+                tensors[name] = np.array([one], np.float32)
         if self.griffin_lim is not None:
             tensors |= {GRIFFIN_LIM + n: a for n, a in self.griffin_lim.to_tensors().items()}
         return tensors
@@ -172,16 +201,14 @@ class StatisticsHead:
           ValueError: naming the tensor that is missing, misshapen or out of bounds.
         """
         dense, banded, of_voice, of_phase = (part(tensors, one) for one in PREFIXES)
-        apart = (MIX, TYPICAL, MISSING_DOUBT)
+        apart = (MIX, TYPICAL, MISSING_DOUBT, TOGETHER)
         own = {n: t for n, t in tensors.items() if not n.startswith(PREFIXES) and n not in apart}
         trees = BoostedTrees.from_tensors(own)
         voice = BoostedTrees.from_tensors(of_voice) if of_voice else None
         if voice is not None and voice.features != trees.features:
             raise ValueError(f"voice: reads {voice.features} statistics, not {trees.features}")
         typical = typical_of(tensors, trees.features, "statistics head")
-        missing = np.asarray(tensors.get(MISSING_DOUBT, np.zeros(1, np.float32)))
-        if not (missing.shape == (1,) and missing.dtype == np.float32 and 0 <= missing[0] <= 1):
-            raise ValueError("statistics head: missing_doubt must be one number from 0 to 1")
+        missing, together = (_share(tensors, name) for name in (MISSING_DOUBT, TOGETHER))
         network = StatisticsNetwork.from_arrays(dense) if dense else None
         band_network = BandNetwork.from_arrays(banded) if banded else None
         there = [one for one in (network, band_network) if one is not None]
@@ -205,7 +232,15 @@ class StatisticsHead:
                 f"{trees.features}"
             )
         shares = tuple(float(one) for one in mix)
-        return cls(trees, network, band_network, shares, voice, typical, float(missing[0]), phase)
+        return cls(trees, network, band_network, shares, voice, typical, missing, phase, together)
+
+
+def _share(tensors: Mapping[str, NDArray[Any]], name: str) -> float:
+    """The number from 0 to 1 that an optional tensor holds; 0 where there is none."""
+    found = np.asarray(tensors.get(name, np.zeros(1, np.float32)))
+    if not (found.shape == (1,) and found.dtype == np.float32 and 0 <= found[0] <= 1):
+        raise ValueError(f"statistics head: {name} must be one number from 0 to 1")
+    return float(found[0])
 
 
 def joined(logits: NDArray[np.float64], mix: Sequence[float]) -> NDArray[np.float64]:

@@ -110,34 +110,32 @@ class ParallelNetworks(nn.Module):
         """
         raise NotImplementedError
 
-    def forward(self, statistics: Tensor) -> Tensor:
-        """Logit ``[segments]`` of ``statistics`` ``[segments, statistics]``."""
-        inputs = self.inputs(statistics)
+    def forward(self, inputs: Tensor) -> Tensor:
+        """Logit ``[segments]`` of what ``inputs`` returns."""
         return self.of_inputs(inputs.expand(self.networks, -1, -1)).mean(dim=0)
 
-    def contributions(self, statistics: Tensor) -> tuple[Tensor, Tensor]:
+    def contributions(self, inputs: Tensor) -> tuple[Tensor, Tensor]:
         """Logit of the centre, and what each statistic adds to it.
 
         Parts of the straight path from a segment whose statistics are all the median; what the
         midpoint rule misses is shared out by size, so that the parts sum to what the logit gains.
 
         Args:
-          statistics: ``[segments, statistics]``.
+          inputs: as ``inputs`` returns them, ``[segments, statistics + flagged]``.
 
         Returns:
           The logit of the centre ``[]``, and contributions ``[segments, statistics]``.
         """
-        inputs = self.inputs(statistics)
         with torch.inference_mode(False), torch.enable_grad():
             blocks = inputs.clone().split(BLOCK)
             parts = torch.cat([self.path_parts(block).detach() for block in blocks])
         with torch.no_grad():
             origin = self.of_inputs(inputs.new_zeros(self.networks, 1, inputs.shape[1])).mean()
-            wanted = self.of_inputs(inputs.expand(self.networks, -1, -1)).mean(dim=0) - origin
+            wanted = self(inputs) - origin
         size = parts.abs()
         missed = wanted - parts.sum(dim=1)
         parts = parts + missed[:, None] * size / size.sum(dim=1, keepdim=True).clamp_min(1e-12)
-        count = statistics.shape[1]
+        count = len(self.center)
         own = parts[:, :count].clone()
         own.index_add_(1, self.flagged, parts[:, count:])
         return origin, own

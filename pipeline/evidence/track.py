@@ -9,6 +9,7 @@ from the audit, the file or the detector has changed, and the page says so.
 import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from functools import partial
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -205,19 +206,22 @@ def window_scores(detector: Detector | OnnxDetector, windows: NDArray[np.float32
     return payload
 
 
+def _logits(detector: Detector | OnnxDetector, windows: NDArray[np.float32]) -> NDArray[np.float64]:
+    """Logits of a few windows of a track, heard together: what changes of them are set beside."""
+    return bounded_logits(window_scores(detector, windows).p_ai)
+
+
 def _changed(
     detector: Detector | OnnxDetector, windows: NDArray[np.float32], logits: NDArray[np.float64]
 ) -> tuple[VariantScore, ...]:
     order = np.argsort(logits)
     chosen = np.unique(order[np.linspace(0, len(order) - 1, CHANGED).round().astype(int)])
 
-    def score(audio: NDArray[np.float32]) -> NDArray[np.float64]:
-        return bounded_logits(window_scores(detector, audio).p_ai)
-
     def p_of(values: NDArray[np.float64]) -> float:
         return pooled(1 / (1 + np.exp(-values)), detector.config.pooling)
 
-    before = p_of(logits[chosen])
+    score = partial(_logits, detector)
+    before = p_of(score(windows[chosen]))
     return tuple(
         VariantScore(one.name, before, None if one.logits is None else p_of(one.logits))
         for one in variants(windows[chosen], detector.config.sample_rate, score)
@@ -263,8 +267,8 @@ def track_evidence(
     bands = occlusion(
         audio.windows[loudest],
         config.sample_rate,
-        lambda windows: bounded_logits(window_scores(detector, windows).p_ai),
-        float(logits[loudest].mean()),
+        partial(_logits, detector),
+        float(_logits(detector, audio.windows[loudest]).mean()),
     )
     magnitude, residual, network_p_ai = _spectra(detector, audio.windows[int(np.argmax(logits))])
     p_ai = pooled(scores.p_ai, config.pooling)

@@ -2,7 +2,7 @@
 
 Enters: a bank. Leaves: in a folder what each kind of model says of every crop, one file a seed and
 fold, so that learning goes on where it was interrupted, two seeds learn side by side, and figures
-of another mix need no learning.
+of another mix need no learning; and beside it the head itself, for what crops can't tell.
 """
 
 import hashlib
@@ -18,10 +18,11 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 from pyarrow import ArrowException
+from safetensors.numpy import save_file
 
 from artifactnet.models.statistics.forensic_statistics import FEATURE_NAMES
 from artifactnet.models.statistics.griffin_lim import GriffinLimHead
-from artifactnet.models.statistics.head import doubt, joined
+from artifactnet.models.statistics.head import StatisticsHead, doubt, joined
 from artifactnet.models.whole_file import whole_file
 from artifactnet.pipeline.training.corrections import CORRECTIONS
 from artifactnet.pipeline.training.statistics.bank import SECTIONS
@@ -35,6 +36,7 @@ from artifactnet.pipeline.training.statistics.learning.heads import (
     BANDS,
     LAYOUT,
     MISSING_DOUBT,
+    TOGETHER,
     HeadConfig,
     Levels,
     fit_head,
@@ -55,6 +57,8 @@ PHASES = "phases"
 CROPS, SETTINGS = "crops.parquet", "settings.json"
 OF_CROP = ("section", "channel", "start", "measured", "p_voice")
 """Columns of a crop beside those of its track."""
+BLOCK = 500
+"""Crops or so that a head hears at a time."""
 AGAIN = "use another --name, or remove the folder"
 
 
@@ -72,6 +76,7 @@ class Course:
       learnt: sections to learn from.
       drop: groups of statistics that are left out.
       folds: how many parts of unseen generators and sources.
+      together: how far of the way to the mean of their track band networks see statistics.
     """
 
     config: HeadConfig
@@ -79,6 +84,7 @@ class Course:
     learnt: tuple[str, ...] = LEARNT
     drop: tuple[str, ...] = ()
     folds: int = 5
+    together: float = TOGETHER
 
     @property
     def kinds(self) -> tuple[str, ...]:
@@ -121,11 +127,20 @@ def fold_of_crops(table: pd.DataFrame, folds: int, seed: int) -> NDArray[np.floa
     return table.track_id.map(tracks.set_index("track_id").fold).to_numpy(np.float64)
 
 
-def said_of_fold(crops: Crops, course: Course, seed: int, one: int) -> pd.DataFrame:
-    """What heads that never saw fold ``one`` say of its crops: a column a kind, before any mix.
+def heard_together(table: pd.DataFrame) -> NDArray[np.intp]:
+    """Of which track each crop is, numbers from 0, heard as an audit hears it.
 
-    What knows phases found anew speaks without its margin. The index is that of the crops' table.
+    Windows of one track that came through one channel are of one; a crop to learn from has a
+    channel of its own, and is alone.
     """
+    alone = table.section.isin(("train", *RESYNTHESISED))
+    number = pd.Series(np.where(alone, np.arange(len(table)), -1), table.index)
+    keys = [table.track_id, table.section, table.channel, number]
+    return table.groupby(keys, dropna=False, sort=False).ngroup().to_numpy(np.intp)
+
+
+def head_without(crops: Crops, course: Course, seed: int, one: int) -> StatisticsHead:
+    """A head that never saw fold ``one``; what knows phases found anew has no margin."""
     table, features = crops.table, crops.features
     fold = fold_of_crops(table, course.folds, seed)
     missing = np.isnan(features[:, BANDS]).sum(axis=1)
@@ -135,15 +150,38 @@ def said_of_fold(crops: Crops, course: Course, seed: int, one: int) -> pd.DataFr
     fit = (fold != one) & table.section.isin(course.learnt).to_numpy() & known
     weights = crop_weights(table[fit].reset_index(drop=True), missing[fit], **course.weighting)
     head = fit_head(crops.levels, fit, labels, weights, course.config, seed, LAYOUT)
-    kinds = course.kinds
+    head = replace(head, together=course.together)
     phases = (fold != one) & learnt_from(table) & known
-    if phases.any():
-        anew = fit_phases(features[phases], table[phases], seed)
-        head, kinds = replace(head, griffin_lim=replace(anew, margin=0.0)), (*kinds, PHASES)
-    out = np.flatnonzero(fold == one)
-    blocks = np.array_split(out, max(1, len(out) // 500))
-    said = np.concatenate([head.logits(features[block]) for block in blocks])
-    return pd.DataFrame(said, index=out, columns=list(kinds))
+    if not phases.any():
+        return head
+    anew = fit_phases(features[phases], table[phases], seed)
+    return replace(head, griffin_lim=replace(anew, margin=0.0))
+
+
+def said_of(head: StatisticsHead, crops: Crops, rows: NDArray[np.intp]) -> NDArray[np.float64]:
+    """What ``head`` says of the crops of ``rows``, as ``StatisticsHead.logits`` returns it."""
+    tracks = heard_together(crops.table)[rows]
+    said = []
+    for block in np.array_split(np.unique(tracks), max(1, len(rows) // BLOCK)):
+        own = np.isin(tracks, block)
+        said.append((np.flatnonzero(own), head.logits(crops.features[rows[own]], tracks[own])))
+    order = np.concatenate([at for at, _ in said])
+    return np.concatenate([logits for _, logits in said])[np.argsort(order)]
+
+
+def said_of_fold(
+    crops: Crops, course: Course, seed: int, one: int
+) -> tuple[StatisticsHead, pd.DataFrame]:
+    """A head that never saw fold ``one``, and what it says of its crops.
+
+    Returns:
+      The head, and a column a kind, before any mix; what knows phases found anew speaks without
+      its margin. The index is that of the crops' table.
+    """
+    head = head_without(crops, course, seed, one)
+    kinds = course.kinds if head.griffin_lim is None else (*course.kinds, PHASES)
+    out = np.flatnonzero(fold_of_crops(crops.table, course.folds, seed) == one)
+    return head, pd.DataFrame(said_of(head, crops, out), index=out, columns=list(kinds))
 
 
 @dataclass(frozen=True)
@@ -246,7 +284,9 @@ class Folder:
             if self._file(seed, fold).exists():
                 continue  # another process was faster
             begin = time.monotonic()
-            said = said_of_fold(crops, self.course, seed, fold)
+            head, said = said_of_fold(crops, self.course, seed, fold)
+            with whole_file(self._file(seed, fold).with_suffix(".safetensors")) as partial:
+                save_file(head.to_tensors(), partial)
             with whole_file(self._file(seed, fold)) as partial:
                 said.to_parquet(partial)
             tell(f"seed {seed}, fold {fold}: {time.monotonic() - begin:.0f} s")

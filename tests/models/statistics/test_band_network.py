@@ -7,12 +7,13 @@ import torch
 from artifactnet.models.statistics.band_layout import BandLayout, band_layout
 from artifactnet.models.statistics.band_network import PATH_POINTS, BandNetwork, BandShape
 from artifactnet.models.statistics.forensic_statistics import FEATURE_NAMES, FINE_EDGES
-from artifactnet.models.statistics.head import StatisticsHead
+from artifactnet.models.statistics.head import StatisticsHead, joined
 from artifactnet.models.statistics.parallel import midpoints
 from artifactnet.pipeline.training.statistics.learning.boosting import BoostingConfig
 from artifactnet.pipeline.training.statistics.learning.heads import (
     BANDS,
     LAYOUT,
+    TOGETHER,
     HeadConfig,
     Levels,
     fit_head,
@@ -118,10 +119,10 @@ def test_parts_are_the_gradients_along_the_path() -> None:
         net.of_inputs(place.expand(2, -1, -1)).mean(dim=0).sum().backward()
         expected += place.grad * inputs / PATH_POINTS
     torch.testing.assert_close(net.path_parts(inputs), expected, atol=1e-6, rtol=1e-4)
-    _, own = net.contributions(x)
+    _, own = net.contributions(inputs)
     assert own.shape == x.shape
     assert (own[:, BANDS][torch.isnan(x[:, BANDS])] != 0).any()  # that it is missing counts
-    assert net.contributions(x[:0])[1].shape == (0, len(FEATURE_NAMES))
+    assert net.contributions(inputs[:0])[1].shape == (0, len(FEATURE_NAMES))
 
 
 Arrays = dict[str, np.ndarray]
@@ -191,10 +192,10 @@ def test_what_was_learnt_in_some_bands_holds_in_others(
     assert head.band_network is not None
     assert head.network is not None
     with torch.inference_mode():
-        by_bands = head.band_network(torch.from_numpy(traced)) - head.band_network(
-            torch.from_numpy(clean)
+        by_bands, dense = (
+            net(net.inputs(torch.from_numpy(traced))) - net(net.inputs(torch.from_numpy(clean)))
+            for net in (head.band_network, head.network)
         )
-        dense = head.network(torch.from_numpy(traced)) - head.network(torch.from_numpy(clean))
     assert by_bands.mean() > 1
     assert by_bands.mean() > 2 * dense.mean()
 
@@ -205,6 +206,7 @@ def test_a_head_of_three_goes_out_and_comes_back(
     head, x, y = learnt
     assert ((head.logit(x) > 0) == y).mean() > 0.8
     once = StatisticsHead.from_tensors(head.to_tensors())
+    assert once.together == head.together == TOGETHER
     np.testing.assert_allclose(once.logit(x), head.logit(x), atol=0.02)
     start, parts = once.contributions(x[:50])
     np.testing.assert_allclose(start + parts.sum(axis=1), once.logit(x[:50]), atol=1e-4)
@@ -212,6 +214,41 @@ def test_a_head_of_three_goes_out_and_comes_back(
     tensors["mix"] = np.ones(2, np.float32)
     with pytest.raises(ValueError, match="mix has 2 numbers for trees and 2 kinds of network"):
         StatisticsHead.from_tensors(tensors)
+
+
+def test_segments_heard_together_move_towards_each_other_by_band_networks_alone(
+    learnt: tuple[StatisticsHead, np.ndarray, np.ndarray],
+) -> None:
+    head, x, _ = learnt
+    three = np.r_[x[:3], np.full((1, 26), np.nan, np.float32)]
+    alone = head.logits(three)
+    heard = head.logits(three, np.array([0, 0, 1, 0]))
+    np.testing.assert_array_equal(heard[:, :2], alone[:, :2])  # trees, dense networks
+    np.testing.assert_array_equal(heard[2:], alone[2:])  # by itself; without any statistic
+    net = head.band_network
+    assert net is not None
+    inputs = net.inputs(torch.from_numpy(x[:2]))
+    with torch.inference_mode():
+        expected = net(torch.lerp(inputs, inputs.mean(dim=0), TOGETHER))
+    np.testing.assert_allclose(heard[:2, 2], expected.numpy(), atol=1e-5)
+    assert (abs(heard[:2, 2] - alone[:2, 2]) > 1e-3).all()
+    start, parts = head.contributions(three, np.array([0, 0, 1, 0]))
+    np.testing.assert_allclose(start + parts.sum(axis=1), joined(heard, head.mix), atol=1e-4)
+
+
+def test_a_head_that_hears_each_segment_by_itself(
+    learnt: tuple[StatisticsHead, np.ndarray, np.ndarray],
+) -> None:
+    head, x, _ = learnt
+    tensors = head.to_tensors()
+    del tensors["together"]  # as older files
+    older = StatisticsHead.from_tensors(tensors)
+    same = np.zeros(5, int)
+    np.testing.assert_array_equal(older.logit(x[:5], same), older.logit(x[:5]))
+    assert "together" not in older.to_tensors()
+    for wrong in (np.zeros(2, np.float32), np.array([1.5], np.float32), np.array([0.5])):
+        with pytest.raises(ValueError, match="together must be one number from 0 to 1"):
+            StatisticsHead.from_tensors(tensors | {"together": wrong})
 
 
 def test_the_path_is_walked_finely_enough(
@@ -224,5 +261,5 @@ def test_the_path_is_walked_finely_enough(
     parts = net.path_parts(inputs).detach()
     with torch.no_grad():
         origin = net.of_inputs(torch.zeros(2, 1, 26)).mean()
-        gained = net(torch.from_numpy(x[:200])) - origin
+        gained = net(inputs) - origin
     assert (parts.sum(dim=1) - gained).abs().mean() < 0.05 * gained.abs().mean()

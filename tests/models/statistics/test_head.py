@@ -50,7 +50,7 @@ def test_both_learn_and_are_mixed(learnt: Learnt) -> None:
     head, x, y = learnt
     trees = head.trees.logit(x)
     with torch.inference_mode():
-        network = head.network(torch.from_numpy(x)).numpy()
+        network = head.network(head.network.inputs(torch.from_numpy(x))).numpy()
     for one in (trees, network):
         assert ((one > 0) == y).mean() > 0.85
     np.testing.assert_allclose(
@@ -153,7 +153,8 @@ def test_fitting_is_repeatable(learnt: Learnt) -> None:
     lesson = Lesson(x, y, np.ones(len(x)), np.array([0]))
     one, two = (fit_network(lesson, config, seed=3) for _ in range(2))
     with torch.inference_mode():
-        assert torch.equal(one(torch.from_numpy(x)), two(torch.from_numpy(x)))
+        inputs = one.inputs(torch.from_numpy(x))
+        assert torch.equal(one(inputs), two(inputs))
 
 
 def test_settings_are_parsed() -> None:

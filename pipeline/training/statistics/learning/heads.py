@@ -39,6 +39,8 @@ MIX = (0.2, 0.15, 0.6)
 """Of the logits of trees, dense and band networks."""
 MISSING_DOUBT = 0.75
 """Of a head: by how much it trusts a window less whose statistics are all missing."""
+TOGETHER = 0.5
+"""Of a head: how far of the way to the mean of their track band networks see statistics."""
 DENSE, BAND = "dense.", "band."
 """Before the names of settings of dense and of band networks."""
 SETTINGS_HELP = (
@@ -178,9 +180,10 @@ def shares(dense: bool, bands: bool) -> tuple[float, ...]:
 
 
 def mixed(head: StatisticsHead) -> StatisticsHead:
-    """``head`` with the mix and the doubt that are set here, for the kinds that it has."""
+    """``head`` with the mix, the doubt and what windows say together as they are set here."""
     mix = shares(head.network is not None, head.band_network is not None)
-    return replace(head, mix=mix, missing_doubt=MISSING_DOUBT)
+    together = 0.0 if head.band_network is None else TOGETHER
+    return replace(head, mix=mix, missing_doubt=MISSING_DOUBT, together=together)
 
 
 def with_typical(

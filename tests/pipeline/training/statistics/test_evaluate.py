@@ -29,6 +29,8 @@ from artifactnet.pipeline.training.statistics.out_of_fold import (
     Folder,
     FolderError,
     Mixture,
+    heard_together,
+    said_of,
     said_of_fold,
 )
 
@@ -84,7 +86,7 @@ def test_what_knows_phases_finds_a_generator_that_it_never_heard(
 
     def found(chosen: np.ndarray) -> float:
         crops = Crops(features[chosen], table[chosen].reset_index(drop=True))
-        said = pd.concat([said_of_fold(crops, course, 0, fold) for fold in range(3)])
+        said = pd.concat([said_of_fold(crops, course, 0, fold)[1] for fold in range(3)])
         logit = Mixture.of(course).logit(said.reindex(crops.table.index), crops.table)
         tracks = crop_table.tracks_of(
             crops.table[~crops.table.section.isin(crop_table.RESYNTHESISED)]
@@ -99,6 +101,38 @@ def test_what_knows_phases_finds_a_generator_that_it_never_heard(
     with_fakes = np.ones(len(table), bool)
     assert found(with_fakes) > 0.6
     assert found((table.section != phases.GRIFFIN_LIM).to_numpy()) < 0.3
+
+
+def test_windows_of_a_track_through_one_channel_are_heard_together() -> None:
+    rows = [
+        ("a", "audit", "as-is", 0.0), ("b", "audit", "as-is", 0.0), ("a", "audit", "as-is", 4.0),
+        ("a", "plain", "as-is", 4.0), ("a", "drift", "mp3", 0.0), ("a", "drift", "aac", 0.0),
+        ("a", "drift", "mp3", 4.0), ("a", "train", "as-is", 0.0), ("a", "train", "as-is", 0.0),
+        ("a", phases.GRIFFIN_LIM, "as-is", 0.0), ("a", phases.GRIFFIN_LIM, "as-is", 0.0),
+    ]  # fmt: skip
+    table = pd.DataFrame(rows, columns=["track_id", "section", "channel", "start"])
+    assert heard_together(table).tolist() == [0, 1, 0, 2, 3, 4, 3, 5, 6, 7, 8]
+
+
+def test_a_fold_is_heard_in_blocks_that_part_no_track(monkeypatch: pytest.MonkeyPatch) -> None:
+    features, table = bank(np.random.default_rng(0))
+    table["track_id"] = [f"t{number % 7}" for number in range(len(table))]
+
+    class Head:
+        def logits(self, x: np.ndarray, together: np.ndarray) -> np.ndarray:
+            sizes.append(len(x))
+            mean = pd.Series(x[:, 0]).groupby(together).transform("mean")
+            return np.stack([x[:, 0], mean], axis=1)
+
+    sizes: list[int] = []
+    monkeypatch.setattr(out_of_fold, "BLOCK", 20)
+    rows = np.random.default_rng(1).permutation(len(table))[:200]
+    said = said_of(Head(), Crops(features, table), rows)  # type: ignore[arg-type]
+    assert len(sizes) > 5
+    np.testing.assert_array_equal(said[:, 0], features[rows, 0])
+    own = heard_together(table)[rows]
+    mean = pd.Series(features[rows, 0]).groupby(own).transform("mean")
+    np.testing.assert_array_equal(said[:, 1], mean)
 
 
 def test_a_mixture_says_what_a_head_would() -> None:
@@ -167,7 +201,8 @@ def test_learning_goes_on_where_it_stopped(
     again.learn(range(2))
     assert {one.name for one in (tmp_path / "own").iterdir()} == {
         "settings.json", "crops.parquet",
-        *(f"seed{seed}-fold{fold}.parquet" for seed in range(2) for fold in range(3)),
+        *(f"seed{s}-fold{f}.{kind}" for s in range(2) for f in range(3)
+          for kind in ("parquet", "safetensors")),
     }  # fmt: skip
 
 
