@@ -9,6 +9,8 @@ from collections.abc import Callable
 import torch
 from torch import Tensor
 
+from artifactnet.models.first_line import first_line
+
 DEVICES = ("cpu", "cuda", "mps", "xpu")
 
 SEGMENT_BYTES = 96 << 20
@@ -51,7 +53,7 @@ def pick_device(name: str = "auto") -> torch.device:
         device = torch.device(name)
         torch.empty(0, device=device)
     except (RuntimeError, AssertionError) as error:
-        reason = str(error).splitlines()[0]
+        reason = first_line(error)
         raise ValueError(f"device {name!r} can't be used here: {reason}") from error
     return device
 

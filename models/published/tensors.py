@@ -12,6 +12,7 @@ from safetensors import SafetensorError
 from safetensors.torch import load_file
 from torch import Tensor, nn
 
+from artifactnet.models.first_line import first_line
 from artifactnet.models.safetensors_io import check_fit
 from artifactnet.models.weights.weights_file import WeightsError, check_file
 
@@ -30,7 +31,7 @@ def read_tensors(path: Path) -> dict[str, Tensor]:
             return load_file(path)
         found = torch.load(path, map_location="cpu", weights_only=True)
     except (SafetensorError, pickle.UnpicklingError, EOFError, RuntimeError) as error:
-        reason = str(error).strip().splitlines()[0][:200]
+        reason = first_line(error)[:200]
         raise WeightsError(f"{path}: not a file of tensors alone ({reason})") from error
     if isinstance(found, dict) and isinstance(found.get("state_dict"), dict):
         found = found["state_dict"]  # what a training loop stores beside it is of no use here

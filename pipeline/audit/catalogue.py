@@ -19,6 +19,7 @@ from typing import NamedTuple
 from apache_beam.io.filesystem import BeamIOError
 from apache_beam.io.filesystems import FileSystems
 
+from artifactnet.models.first_line import first_line
 from artifactnet.pipeline.output.layout import is_run_file
 from artifactnet.transforms.manifests.columns import ManifestError
 from artifactnet.transforms.manifests.formats import UNPACKERS, is_unicode, manifest_format
@@ -42,7 +43,7 @@ def _match(pattern: str) -> list[str]:
     try:
         return [found.path for found in FileSystems.match([pattern])[0].metadata_list]
     except (BeamIOError, OSError, ValueError) as error:
-        text = str(error).splitlines()[0]
+        text = first_line(error)
         raise ManifestError(f"{pattern}: can't be listed ({text})") from error
 
 

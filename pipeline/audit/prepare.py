@@ -20,6 +20,7 @@ from apache_beam.options.pipeline_options import (
 )
 from apache_beam.runners.runner import create_runner
 
+from artifactnet.models.first_line import first_line
 from artifactnet.pipeline.audit.audit_options import AuditOptions
 from artifactnet.pipeline.audit.catalogue import Manifests, find_files, find_manifests
 from artifactnet.pipeline.audit.dask_engine import DASK_RUNNER, on_dask, set_partitions
@@ -256,7 +257,7 @@ def _check_runner(beam_options: PipelineOptions) -> None:
     try:
         create_runner(name)
     except Exception as error:  # Beam raises what importing the runner raises
-        raise ValueError(f"--runner {name}: {str(error).splitlines()[0]}") from error
+        raise ValueError(f"--runner {name}: {first_line(error)}") from error
 
 
 def _inspect(manifests: Manifests) -> Inspection:

@@ -20,6 +20,7 @@ from artifactnet.models.artifactnet import (
     save_detector,
 )
 from artifactnet.models.config import SHORT_SEGMENTS
+from artifactnet.models.first_line import first_line
 from artifactnet.models.onnx_export import with_thresholds
 from artifactnet.models.weights.weights_file import model_id
 from artifactnet.pipeline.audit.request import AuditRequest
@@ -77,7 +78,7 @@ def _scores(path: str, own_id: str, most: int | None = None) -> Scores:
         ]
         table = data.to_table(["label", "p_ai", *names])
     except (OSError, KeyError, ValueError) as error:
-        reason = str(error).splitlines()[0]
+        reason = first_line(error)
         raise ValueError(f"{path}: no Parquet with 'label' and 'p_ai' ({reason})") from error
     rows = table.to_pylist()
     if "run_id" in names:  # of a track that was audited again, the latest result

@@ -17,6 +17,7 @@ import pyarrow as pa
 from rich.table import Table
 from rich.text import Text
 
+from artifactnet.models.first_line import first_line
 from artifactnet.pipeline.audit.report import COLOURS, printable, results_console
 from artifactnet.pipeline.output.latest import read_audit
 
@@ -101,7 +102,7 @@ def chosen_of(tracks: pa.Table, choice: Choice) -> Chosen:
         relation = database.sql(query, params=values)
         found = [dict(zip(relation.columns, row, strict=True)) for row in relation.fetchall()]
     except duckdb.Error as error:
-        raise ValueError(f"--where {choice.where}: {str(error).splitlines()[0]}") from error
+        raise ValueError(f"--where {choice.where}: {first_line(error)}") from error
     return Chosen(found[: choice.limit or None], len(found), names)
 
 

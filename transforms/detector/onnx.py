@@ -17,6 +17,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from artifactnet.models.config import ArtifactNetConfig
+from artifactnet.models.first_line import first_line
 from artifactnet.models.weights.weights_file import WeightsError, model_id
 from artifactnet.transforms.elements.records import SegmentScores
 
@@ -125,7 +126,7 @@ def open_session(
     try:
         return onnxruntime.InferenceSession(str(path), options, providers)
     except Exception as error:  # onnxruntime's own classes share no base
-        reason = str(error).splitlines()[0]
+        reason = first_line(error)
         raise WeightsError(f"{path}: not a usable ONNX model ({reason})") from error
 
 

@@ -5,11 +5,6 @@ The class name becomes ``error_class`` in the errors output and the message its
 """
 
 
-def first_line(error: BaseException) -> str:
-    """The first line of what ``error`` says; what it is where it says nothing."""
-    return next((line for line in str(error).splitlines() if line.strip()), repr(error))
-
-
 class AuditError(ValueError):
     """A track can't be audited; the job goes on and the track becomes an error row."""
 

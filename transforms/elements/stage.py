@@ -13,7 +13,8 @@ from typing import TypeVar
 
 from apache_beam.metrics import Metrics
 
-from artifactnet.transforms.elements.errors import AuditError, first_line
+from artifactnet.models.first_line import first_line
+from artifactnet.transforms.elements.errors import AuditError
 from artifactnet.transforms.elements.records import SegmentBatch, SegmentScores, StageFailure
 
 NAMESPACE = "artifactnet"

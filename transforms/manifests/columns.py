@@ -15,6 +15,7 @@ from urllib.parse import unquote
 import pyarrow as pa
 from apache_beam.io.filesystems import FileSystems
 
+from artifactnet.models.first_line import first_line
 from artifactnet.transforms.elements.errors import ManifestRowError
 from artifactnet.transforms.elements.records import EmbeddedAudio, ManifestRow, RawRow
 from artifactnet.transforms.manifests.formats import (
@@ -133,7 +134,7 @@ def inspect_manifests(addresses: Iterable[str]) -> Inspection:
         except FileNotFoundError as error:
             raise ManifestError(f"{address}: no such manifest") from error
         except (OSError, ValueError) as error:
-            text = str(error).splitlines()[0]
+            text = first_line(error)
             raise ManifestError(text if address in text else f"{address}: {text}") from error
     if not any(look.usable for look in seen):
         where = addresses[0] if len(addresses) == 1 else f"{len(addresses)} manifests"

@@ -14,6 +14,7 @@ from typing import Any, BinaryIO, NamedTuple
 import pyarrow as pa
 import pyarrow.parquet as pq
 
+from artifactnet.models.first_line import first_line
 from artifactnet.transforms.elements.errors import (
     AudioNotFoundError,
     AudioUnreachableError,
@@ -95,7 +96,7 @@ def parquet_rows(parquet: pq.ParquetFile) -> Iterator[RawRow | ManifestRowError]
                         yield RawRow(line, values, group, row, has_audio)
                     row += 1
         except (OSError, pa.ArrowException) as error:
-            problem = str(error).splitlines()[0]
+            problem = first_line(error)
         for line in range(first + row + 1, first + size + 1):
             yield ManifestRowError.at(line, f"row group {group} is damaged ({problem})")
         first += size

@@ -17,6 +17,7 @@ import pyarrow.parquet as pq
 from apache_beam.io.filesystem import CompressionTypes
 from apache_beam.io.filesystems import FileSystems
 
+from artifactnet.models.first_line import first_line
 from artifactnet.models.whole_file import whole_file
 from artifactnet.transforms.storage.object_store import (
     s3_access,
@@ -159,7 +160,7 @@ def open_table(address: str) -> Iterator[pq.ParquetFile]:
         except (pa.ArrowException, OSError) as error:
             if isinstance(error, OSError) and "thrift" not in str(error).lower():
                 raise  # storage, not the file
-            reason = str(error).splitlines()[0]
+            reason = first_line(error)
             raise ValueError(
                 f"{address} is damaged ({reason}): remove it, and its tracks are audited again"
             ) from error

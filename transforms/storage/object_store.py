@@ -16,11 +16,11 @@ import tenacity
 from apache_beam.io.filesystems import FileSystems
 from apache_beam.options.pipeline_options import PipelineOptions, S3Options
 
+from artifactnet.models.first_line import first_line
 from artifactnet.transforms.elements.errors import (
     AudioForbiddenError,
     AudioNotFoundError,
     AudioUnreachableError,
-    first_line,
 )
 
 ATTEMPTS = 7
@@ -251,4 +251,4 @@ def storage_error(
     if status in (401, 403):
         return AudioForbiddenError(f"no permission to read {uri}")
     tries = f" ({ATTEMPTS} attempts)" if passes(error) else ""
-    return AudioUnreachableError(f"{uri}: {first_line(error).strip()}{tries}")
+    return AudioUnreachableError(f"{uri}: {first_line(error)}{tries}")
