@@ -19,12 +19,12 @@ from artifactnet.models.config import FORENSIC_CHANNELS, ArtifactNetConfig
 from artifactnet.models.forensic_channels import forensic_channels
 from artifactnet.models.hpss import hpss
 from artifactnet.models.pooling import MEAN
-from artifactnet.models.safetensors_io import load_module_and_arrays, save_module
 from artifactnet.models.segment_classifier import Classification, SegmentClassifier
 from artifactnet.models.statistics.forensic_statistics import VERSIONS
 from artifactnet.models.statistics.head import StatisticsHead
 from artifactnet.models.statistics.spectrum import SAMPLE_RATE
 from artifactnet.models.stft import Stft
+from artifactnet.models.weights.safetensors_io import load_module_and_arrays, save_module
 from artifactnet.models.weights.weights_file import SHIPPED_WEIGHTS, WeightsError, model_id
 
 

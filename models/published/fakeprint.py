@@ -16,7 +16,7 @@ from scipy import interpolate
 from torch import nn
 
 from artifactnet.models.published.bounds import check_bounds
-from artifactnet.models.safetensors_io import load_module, save_module
+from artifactnet.models.weights.safetensors_io import load_module, save_module
 
 BLOCK_FRAMES = 256
 """Frames transformed at once, so that memory does not grow with the track."""

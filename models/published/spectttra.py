@@ -20,7 +20,7 @@ from torch.nn import functional
 
 from artifactnet.models.published.bounds import check_bounds
 from artifactnet.models.published.tensors import fill, read_tensors
-from artifactnet.models.safetensors_io import load_module, save_module
+from artifactnet.models.weights.safetensors_io import load_module, save_module
 from artifactnet.models.weights.weights_file import WeightsError
 
 CONFIG = "config.json"

@@ -13,7 +13,7 @@ from safetensors.torch import load_file
 from torch import Tensor, nn
 
 from artifactnet.models.first_line import first_line
-from artifactnet.models.safetensors_io import check_fit
+from artifactnet.models.weights.safetensors_io import check_fit
 from artifactnet.models.weights.weights_file import WeightsError, check_file
 
 SAFETENSORS = ".safetensors"

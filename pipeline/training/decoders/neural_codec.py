@@ -22,7 +22,7 @@ from librosa.filters import mel
 from torch import Tensor, nn
 from torch.nn import functional
 
-from artifactnet.models.safetensors_io import load_module, save_module
+from artifactnet.models.weights.safetensors_io import load_module, save_module
 
 
 @dataclass(frozen=True)

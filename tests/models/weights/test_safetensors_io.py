@@ -6,7 +6,7 @@ import torch
 from safetensors.torch import save_file
 from torch import nn
 
-from artifactnet.models.safetensors_io import load_module, save_module
+from artifactnet.models.weights.safetensors_io import load_module, save_module
 from artifactnet.models.weights.weights_file import WeightsError
 
 
