@@ -132,6 +132,7 @@ def decode_row(
         starts=tuple(start for one in pieces for start in one.starts),
         windows=np.concatenate([one.windows for one in pieces]),
         each=tuple(facts for one in pieces for facts in one.each),
+        pieces=tuple(len(one.starts) for one in pieces),
     )
     return replace(last, audio=audio, object_bytes=sum(one.object_bytes for one in blocks))
 

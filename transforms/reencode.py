@@ -37,7 +37,7 @@ class ReencodeOptions:
     backend: str = "pyav"
 
 
-SECONDS = 30.0
+SECONDS = 60.0
 """That a batch of windows may spend in a codec."""
 
 

@@ -16,6 +16,7 @@ from torch.utils.flop_counter import FlopCounterMode
 from artifactnet.models.artifactnet import ArtifactNet, load_detector
 from artifactnet.models.forensic_channels import forensic_channels
 from artifactnet.models.statistics.head import StatisticsHead
+from artifactnet.models.statistics.track_mean import SIDE_BY_SIDE
 from artifactnet.models.weights.weights_file import SHIPPED_WEIGHTS
 
 
@@ -52,13 +53,14 @@ def measure_complexity(network: ArtifactNet) -> Complexity:
     )
 
 
-def _of_head(head: StatisticsHead) -> dict[str, int]:
+def _of_head(head: StatisticsHead) -> dict[str, float]:
     return {
         "trees": head.trees.trees,
         "networks": head.network.networks if head.network else 0,
         "band_networks": head.band_network.networks if head.band_network else 0,
         "griffin_lim_networks": head.griffin_lim.network.networks if head.griffin_lim else 0,
         "statistics": head.features,
+        "together": round(head.together, 4),
     }
 
 
@@ -90,4 +92,9 @@ def print_model(weights: Path | None, as_json: bool) -> None:
             f"{own['band_networks']} band networks and {own['griffin_lim_networks']} of phases on "
             f"{own['statistics']:,} statistics; it decides"
         )
+        if head.together:
+            print(
+                f"{'':12} band networks see a window {head.together:.0%} of the way to its mean "
+                f"with up to {SIDE_BY_SIDE - 1} beside it"
+            )
     print(f"{'verdict':12} real < {config.threshold_real:.4f}, ai >= {config.threshold_ai:.4f}")

@@ -43,7 +43,7 @@ class ArtifactNetDetector:
         return self._detector.config.threshold_ai_of(segments)
 
     def score(self, sound: NDArray[np.float32]) -> NDArray[np.float32]:
-        """P(AI) of ``sound`` ``[batch, 1, samples]``."""
+        """P(AI) of ``sound`` ``[batch, 1, samples]``, windows of one track in their order."""
         step = self._detector.segments_per_batch
         found = []
         for first in range(0, len(sound), step):

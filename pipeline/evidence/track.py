@@ -206,6 +206,13 @@ def window_scores(detector: Detector | OnnxDetector, windows: NDArray[np.float32
     return payload
 
 
+def track_scores(detector: Detector | OnnxDetector, audio: DecodedAudio) -> SegmentScores:
+    """Scores of a track's windows, heard piece by piece, as an audit hears them."""
+    borders = np.cumsum(audio.pieces, dtype=int)[:-1]
+    found = [window_scores(detector, piece) for piece in np.split(audio.windows, borders)]
+    return SegmentScores.joined(found)
+
+
 def _logits(detector: Detector | OnnxDetector, windows: NDArray[np.float32]) -> NDArray[np.float64]:
     """Logits of a few windows of a track, heard together: what changes of them are set beside."""
     return bounded_logits(window_scores(detector, windows).p_ai)
@@ -261,7 +268,7 @@ def track_evidence(
     if isinstance(decoded.audio, StageFailure):
         raise UnheardTrackError(f"{facts['track_id']}: {decoded.audio.message}")
     audio, config = decoded.audio, detector.config
-    scores = window_scores(detector, audio.windows)
+    scores = track_scores(detector, audio)
     logits = bounded_logits(scores.p_ai)
     loudest = np.sort(np.argsort(-logits)[:OCCLUDED])
     bands = occlusion(

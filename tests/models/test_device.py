@@ -2,9 +2,11 @@ import pytest
 import torch
 
 from artifactnet.models.device import (
+    CPU_AT_ONCE,
     CPU_SEGMENTS,
     MAX_SEGMENTS,
     halving_on_oom,
+    in_pieces,
     pick_device,
     segments_that_fit,
 )
@@ -69,3 +71,18 @@ def test_cuda_repeats_itself_in_full_float32() -> None:
     assert torch.backends.cudnn.deterministic
     assert not torch.backends.cudnn.allow_tf32
     assert not torch.backends.cuda.matmul.allow_tf32
+
+
+def test_a_cpu_takes_a_few_at_a_time() -> None:
+    sizes = []
+
+    def compute(batch: torch.Tensor) -> torch.Tensor:
+        sizes.append(len(batch))
+        return batch * 10
+
+    batch = torch.arange(2 * CPU_AT_ONCE + 1)
+    assert torch.equal(in_pieces(compute, batch), batch * 10)
+    assert sizes == [CPU_AT_ONCE, CPU_AT_ONCE, 1]
+    sizes.clear()
+    in_pieces(compute, batch.to("meta"))
+    assert sizes == [len(batch)]

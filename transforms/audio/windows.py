@@ -179,6 +179,7 @@ class DecodedAudio(NamedTuple):
       facts: of the sound, the median over the windows.
       each: facts of each window, ``[segments]``.
       tally: what became of the windows that were planned.
+      pieces: how many windows came in each piece of a long track; empty: all at once.
     """
 
     info: AudioInfo
@@ -188,6 +189,7 @@ class DecodedAudio(NamedTuple):
     facts: SoundFacts = SoundFacts()
     each: tuple[SoundFacts, ...] = ()
     tally: "Tally" = Tally()
+    pieces: tuple[int, ...] = ()
 
 
 class AudioReader(Protocol):

@@ -8,7 +8,8 @@ the data, so that every line leaves at the same door, once.
 """
 
 import math
-from dataclasses import dataclass, replace
+from collections.abc import Sequence
+from dataclasses import dataclass, fields, replace
 from typing import TYPE_CHECKING, Any, Generic, TypeVar
 
 import numpy as np
@@ -218,6 +219,12 @@ class SegmentScores:
             measured=np.ones(segments, np.float32),
             p_voice=np.full(segments, np.nan, np.float32),
         )
+
+    @classmethod
+    def joined(cls, pieces: "Sequence[SegmentScores]") -> "SegmentScores":
+        """Scores of one track from those of its pieces, in their order."""
+        names = (one.name for one in fields(cls))
+        return cls(*(np.concatenate([getattr(one, name) for one in pieces]) for name in names))
 
 
 @dataclass(frozen=True)

@@ -62,3 +62,18 @@ def load(
 def tracks_of(table: pd.DataFrame) -> pd.DataFrame:
     """One row a track."""
     return table[list(CORE)].drop_duplicates("track_id").reset_index(drop=True)
+
+
+def heard_together(table: pd.DataFrame) -> NDArray[np.intp]:
+    """Crops that are heard together, as an audit hears a track, have the same number.
+
+    They are the windows of one track through one channel, in a section of the bank: up to seven of
+    an audit, two through the common channel and each codec. Those that go through codecs are heard
+    without them in the same company. A crop to learn from has a channel of its own.
+    """
+    alone = table.section.isin(("train", *RESYNTHESISED))
+    number = pd.Series(np.where(alone, np.arange(len(table)), -1), table.index)
+    window = pd.MultiIndex.from_frame(table[["track_id", "start"]])
+    coded = window.isin(window[table.section == "drift"]) & (table.section == "plain")
+    keys = [table.track_id, table.section, table.channel, coded, number]
+    return table.groupby(keys, dropna=False, sort=False).ngroup().to_numpy(np.intp)

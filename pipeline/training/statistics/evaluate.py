@@ -3,9 +3,10 @@
 Enters: a bank as far as it has come. Leaves: figures on standard output and in ``OUT/NAME.json``,
 mean and spread over seeds and those of the mean of their logits; in ``OUT/NAME.parquet`` the score
 of every track by heads that saw neither its source nor its generator (``label`` and ``p_ai``, as
-``artifactnet calibrate --scores`` wants them); in ``OUT/NAME/`` what each kind of model says of
-every crop, from which the same command goes on, and tells figures of another mixture in seconds;
-those go to ``OUT/NAME-other.json`` and ``OUT/NAME-other.parquet``.
+``artifactnet calibrate --scores`` wants them); in ``OUT/NAME/`` heads, and what each kind of model
+says of every crop, from which the same command goes on, and tells figures of another mixture in
+seconds, of windows heard together otherwise in minutes; those go to ``OUT/NAME-other.json`` and
+``OUT/NAME-other.parquet``.
 
 Run as ``python -m artifactnet.pipeline.training.statistics.evaluate BANK OUT``.
 """
@@ -33,6 +34,7 @@ from artifactnet.pipeline.training.statistics.learning.heads import (
     MISSING_DOUBT,
     MIX,
     SETTINGS_HELP,
+    TOGETHER,
     parsed_config,
 )
 from artifactnet.pipeline.training.statistics.learning.voice import LEARNT
@@ -54,11 +56,11 @@ def scores_of(folder: Folder, seeds: int, mixture: Mixture) -> list[pd.DataFrame
     ]
 
 
-def report_of(scored: list[pd.DataFrame], together: pd.DataFrame) -> pd.DataFrame:
+def report_of(scored: list[pd.DataFrame], averaged: pd.DataFrame) -> pd.DataFrame:
     """Figures, a row each: of the mean of all seeds' logits, mean and spread over seeds, each."""
     each = pd.DataFrame([all_figures(one) for one in scored])
     seeds = {f"seed {seed}": each.loc[seed] for seed in range(len(each))}
-    of_mean = pd.Series(all_figures(together))
+    of_mean = pd.Series(all_figures(averaged))
     summary = {"of mean logits": of_mean, "mean": each.mean(), "spread": each.std(ddof=0)}
     return pd.DataFrame(summary | seeds)
 
@@ -112,6 +114,10 @@ def main(
     margin: Annotated[
         float, typer.Option(min=-100, max=100, help="Of what knows phases found anew.")
     ] = GriffinLimHead.margin,
+    together: Annotated[
+        float,
+        typer.Option(min=0, max=1, help="How far band networks see a window towards its track."),
+    ] = TOGETHER,
 ) -> None:
     """Measure heads on generators and sources that they never learnt from; results in OUT."""
     try:
@@ -126,7 +132,7 @@ def main(
         usual = Mixture.of(course)
         shares = parsed_mix(mix, course.kinds) if mix else usual.mix
         mixture = Mixture(shares, missing_doubt, margin)
-        folder = Folder(out / name, bank, course)
+        folder = Folder(out / name, bank, course, together)
     except ValueError as error:
         raise typer.BadParameter(str(error)) from error
     try:
@@ -136,18 +142,20 @@ def main(
         scored = scores_of(folder, seeds, mixture)
     except FolderError as error:
         raise typer.BadParameter(str(error)) from error
-    together = mean_over_seeds(scored)
-    report = report_of(scored, together)
+    averaged = mean_over_seeds(scored)
+    report = report_of(scored, averaged)
     print(f"  {'':52s} of mean logits   mean over seeds")
     for figure, row in report.iterrows():
         of_mean, mean, spread = row[["of mean logits", "mean", "spread"]]
         print(f"  {figure:52s} {of_mean:14.4f}   {mean:.4f} +- {spread:.4f}")
-    target = out / (name if mixture == usual else f"{name}-other")
+    as_shipped = mixture == usual and together == TOGETHER
+    target = out / (name if as_shipped else f"{name}-other")
     crops = folder.crops.section.value_counts().to_dict()
     found = {"crops": crops, "config": asdict(course.config), "mixture": asdict(mixture)}
+    found["together"] = together
     found["figures"] = report.to_dict("index")
     Path(f"{target}.json").write_text(json.dumps(found, indent=2))
-    together.to_parquet(f"{target}.parquet")
+    averaged.to_parquet(f"{target}.parquet")
     print(f"{target}.json, {target}.parquet")
 
 

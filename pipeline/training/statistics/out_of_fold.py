@@ -18,7 +18,8 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 from pyarrow import ArrowException
-from safetensors.numpy import save_file
+from safetensors import SafetensorError
+from safetensors.numpy import load_file, save_file
 
 from artifactnet.models.statistics.forensic_statistics import FEATURE_NAMES
 from artifactnet.models.statistics.griffin_lim import GriffinLimHead
@@ -29,6 +30,7 @@ from artifactnet.pipeline.training.statistics.bank import SECTIONS
 from artifactnet.pipeline.training.statistics.crop_table import (
     CORE,
     RESYNTHESISED,
+    heard_together,
     load,
     tracks_of,
 )
@@ -60,6 +62,7 @@ OF_CROP = ("section", "channel", "start", "measured", "p_voice")
 BLOCK = 500
 """Crops or so that a head hears at a time."""
 AGAIN = "use another --name, or remove the folder"
+LEARN_AGAIN = "remove it, and what it held is made again"
 
 
 class FolderError(ValueError):
@@ -76,7 +79,6 @@ class Course:
       learnt: sections to learn from.
       drop: groups of statistics that are left out.
       folds: how many parts of unseen generators and sources.
-      together: how far of the way to the mean of their track band networks see statistics.
     """
 
     config: HeadConfig
@@ -84,7 +86,6 @@ class Course:
     learnt: tuple[str, ...] = LEARNT
     drop: tuple[str, ...] = ()
     folds: int = 5
-    together: float = TOGETHER
 
     @property
     def kinds(self) -> tuple[str, ...]:
@@ -127,18 +128,6 @@ def fold_of_crops(table: pd.DataFrame, folds: int, seed: int) -> NDArray[np.floa
     return table.track_id.map(tracks.set_index("track_id").fold).to_numpy(np.float64)
 
 
-def heard_together(table: pd.DataFrame) -> NDArray[np.intp]:
-    """Of which track each crop is, numbers from 0, heard as an audit hears it.
-
-    Windows of one track that came through one channel are of one; a crop to learn from has a
-    channel of its own, and is alone.
-    """
-    alone = table.section.isin(("train", *RESYNTHESISED))
-    number = pd.Series(np.where(alone, np.arange(len(table)), -1), table.index)
-    keys = [table.track_id, table.section, table.channel, number]
-    return table.groupby(keys, dropna=False, sort=False).ngroup().to_numpy(np.intp)
-
-
 def head_without(crops: Crops, course: Course, seed: int, one: int) -> StatisticsHead:
     """A head that never saw fold ``one``; what knows phases found anew has no margin."""
     table, features = crops.table, crops.features
@@ -150,7 +139,6 @@ def head_without(crops: Crops, course: Course, seed: int, one: int) -> Statistic
     fit = (fold != one) & table.section.isin(course.learnt).to_numpy() & known
     weights = crop_weights(table[fit].reset_index(drop=True), missing[fit], **course.weighting)
     head = fit_head(crops.levels, fit, labels, weights, course.config, seed, LAYOUT)
-    head = replace(head, together=course.together)
     phases = (fold != one) & learnt_from(table) & known
     if not phases.any():
         return head
@@ -160,28 +148,25 @@ def head_without(crops: Crops, course: Course, seed: int, one: int) -> Statistic
 
 def said_of(head: StatisticsHead, crops: Crops, rows: NDArray[np.intp]) -> NDArray[np.float64]:
     """What ``head`` says of the crops of ``rows``, as ``StatisticsHead.logits`` returns it."""
-    tracks = heard_together(crops.table)[rows]
-    said = []
-    for block in np.array_split(np.unique(tracks), max(1, len(rows) // BLOCK)):
-        own = np.isin(tracks, block)
-        said.append((np.flatnonzero(own), head.logits(crops.features[rows[own]], tracks[own])))
-    order = np.concatenate([at for at, _ in said])
-    return np.concatenate([logits for _, logits in said])[np.argsort(order)]
+    heard = heard_together(crops.table)[rows]
+    found, said = [], []
+    for block in np.array_split(np.unique(heard), max(1, len(rows) // BLOCK)):
+        own = np.flatnonzero(np.isin(heard, block))
+        found.append(own)
+        said.append(head.logits(crops.features[rows[own]], heard[own]))
+    return np.concatenate(said)[np.argsort(np.concatenate(found))]
 
 
 def said_of_fold(
-    crops: Crops, course: Course, seed: int, one: int
-) -> tuple[StatisticsHead, pd.DataFrame]:
-    """A head that never saw fold ``one``, and what it says of its crops.
+    head: StatisticsHead, crops: Crops, course: Course, seed: int, one: int
+) -> pd.DataFrame:
+    """What a head that never saw fold ``one`` says of its crops: a column a kind, before any mix.
 
-    Returns:
-      The head, and a column a kind, before any mix; what knows phases found anew speaks without
-      its margin. The index is that of the crops' table.
+    What knows phases found anew speaks without its margin. The index is that of the crops' table.
     """
-    head = head_without(crops, course, seed, one)
     kinds = course.kinds if head.griffin_lim is None else (*course.kinds, PHASES)
     out = np.flatnonzero(fold_of_crops(crops.table, course.folds, seed) == one)
-    return head, pd.DataFrame(said_of(head, crops, out), index=out, columns=list(kinds))
+    return pd.DataFrame(said_of(head, crops, out), index=out, columns=list(kinds))
 
 
 @dataclass(frozen=True)
@@ -222,14 +207,16 @@ class Folder:
       path: the folder, made where it is not there.
       bank: that heads learn from.
       course: how.
+      together: how far of the way to the mean of those heard together band networks see the
+        statistics of a crop; nothing is learnt anew for another.
 
     Raises:
       FolderError: the folder holds what another course, bank or set of labels said, or the bank
         has no crops.
     """
 
-    def __init__(self, path: Path, bank: Path, course: Course) -> None:
-        self.path, self.bank, self.course = path, bank, course
+    def __init__(self, path: Path, bank: Path, course: Course, together: float = TOGETHER) -> None:
+        self.path, self.bank, self.course, self.together = path, bank, course, together
         settings = {"bank": str(bank.resolve()), "shards": _digest_of_bank(bank)}
         settings |= {"corrections": _digest([CORRECTIONS.read_text()]), **asdict(course)}
         file = path / SETTINGS
@@ -246,7 +233,20 @@ class Folder:
             raise FolderError(f"{path}: {told}: {AGAIN}")
 
     def _file(self, seed: int, fold: int) -> Path:
-        return self.path / f"seed{seed}-fold{fold}.parquet"
+        other = "" if self.together == TOGETHER else f"-together{self.together:g}"
+        return self.path / f"seed{seed}-fold{fold}{other}.parquet"
+
+    def _head(self, crops: Crops, seed: int, fold: int) -> StatisticsHead:
+        """As its file has it, learnt where there is none: what it says can be said again."""
+        file = self.path / f"seed{seed}-fold{fold}.safetensors"
+        if not file.exists():
+            with whole_file(file) as partial:
+                save_file(head_without(crops, self.course, seed, fold).to_tensors(), partial)
+        try:
+            head = StatisticsHead.from_tensors(load_file(file))
+        except (SafetensorError, ValueError) as error:
+            raise FolderError(f"{file}: is damaged: {LEARN_AGAIN}") from error
+        return replace(head, together=self.together)
 
     @staticmethod
     def _read(file: Path, what_to_do: str) -> pd.DataFrame:
@@ -284,9 +284,8 @@ class Folder:
             if self._file(seed, fold).exists():
                 continue  # another process was faster
             begin = time.monotonic()
-            head, said = said_of_fold(crops, self.course, seed, fold)
-            with whole_file(self._file(seed, fold).with_suffix(".safetensors")) as partial:
-                save_file(head.to_tensors(), partial)
+            head = self._head(crops, seed, fold)
+            said = said_of_fold(head, crops, self.course, seed, fold)
             with whole_file(self._file(seed, fold)) as partial:
                 said.to_parquet(partial)
             tell(f"seed {seed}, fold {fold}: {time.monotonic() - begin:.0f} s")
@@ -299,7 +298,7 @@ class Folder:
     def said(self, seed: int) -> pd.DataFrame:
         """What the heads of all folds of ``seed`` say; NaN of what is of no fold."""
         files = [self._file(seed, fold) for fold in range(self.course.folds)]
-        parts = [self._read(file, "remove it, and its fold is learnt again") for file in files]
+        parts = [self._read(file, LEARN_AGAIN) for file in files]
         return pd.concat(parts).reindex(range(len(self.crops)))
 
 

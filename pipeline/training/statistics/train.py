@@ -16,7 +16,7 @@ import typer
 from artifactnet.models.artifactnet import load_detector, save_detector
 from artifactnet.models.statistics.forensic_statistics import FEATURE_NAMES
 from artifactnet.models.weights.weights_file import SHIPPED_WEIGHTS
-from artifactnet.pipeline.training.statistics.crop_table import RESYNTHESISED, load
+from artifactnet.pipeline.training.statistics.crop_table import RESYNTHESISED, heard_together, load
 from artifactnet.pipeline.training.statistics.learning.heads import (
     BANDS,
     LAYOUT,
@@ -60,6 +60,14 @@ def main(
             "phases found anew.",
         ),
     ] = False,
+    keep_phases: Annotated[
+        bool,
+        typer.Option(
+            "--keep-phases",
+            help="With --keep-head: keep that too, so that nothing is learnt, only mixed and "
+            "accounted for as set here.",
+        ),
+    ] = False,
     seed: int = 0,
 ) -> None:
     """Learn a head from all crops of BANK and write it, beside the networks of WEIGHTS, to OUT."""
@@ -67,6 +75,8 @@ def main(
         config, weighing = parsed_config(settings or []), parsed_weighting(weighting or [])
     except ValueError as error:
         raise typer.BadParameter(str(error)) from error
+    if keep_phases and not keep_head:
+        raise typer.BadParameter("--keep-phases needs --keep-head")
     network, _, head = load_detector(weights)
     if keep_head:
         if settings:
@@ -80,7 +90,7 @@ def main(
     kept = ~np.isnan(features).all(axis=1)
     features, table = features[kept], table[kept].reset_index(drop=True)
     phases = learnt_from(table)
-    if keep_head and not phases.any():
+    if keep_head and not keep_phases and not phases.any():
         raise typer.BadParameter(
             f"--keep-head: {bank / GRIFFIN_LIM} is empty: fill it with ...resynthesised.inverted"
         )
@@ -105,16 +115,18 @@ def main(
         threshold = voice_threshold(voice_out_of_fold(of_voice, voices, seed=seed), voices)
         head = replace(head, voice=fit_voice(of_voice, voices, seed))
         network.config = replace(network.config, threshold_voice=threshold)
-    anew = fit_phases(learnt[phases], table[phases], seed) if phases.any() else None
-    head = replace(head, griffin_lim=anew)
+    if not keep_phases:
+        anew = fit_phases(learnt[phases], table[phases], seed) if phases.any() else None
+        head = replace(head, griffin_lim=anew)
     human = own & ~labels
-    head = with_typical(head, learnt[human], crops[human], seed=seed)
+    head = with_typical(head, learnt[human], crops[human], heard_together(table[human]), seed=seed)
     model_id = save_detector(network, out, head)
     tracks = table[own]
     learnt_by_trees = "kept" if keep_head else f"from {own.sum()} crops"
+    learnt_by_phases = "kept" if keep_phases else f"from {phases.sum()} crops"
     print(
         f"{out}: model id {model_id}; {head.trees.trees} trees and networks, {learnt_by_trees}; "
-        f"what knows phases found anew, from {phases.sum()} crops; {tracks.track_id.nunique()} "
+        f"what knows phases found anew, {learnt_by_phases}; {tracks.track_id.nunique()} "
         f"tracks, {tracks.source.nunique()} sources; a voice alone from "
         f"{network.config.threshold_voice:.3f}"
     )

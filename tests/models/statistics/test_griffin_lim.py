@@ -93,7 +93,7 @@ def test_a_head_finds_what_either_finds(learnt) -> None:
 def test_contributions_add_up_with_and_without_what_is_typical(learnt) -> None:
     head, x, what = learnt
     human = x[what == 0]
-    typical = with_typical(head, human, np.ones(len(human)), most=200)
+    typical = with_typical(head, human, np.ones(len(human)), np.arange(len(human)), most=200)
     for one in (head, typical):
         start, found = one.contributions(x[:60])
         np.testing.assert_allclose(start + found.sum(axis=1), one.logit(x[:60]), atol=1e-3)
@@ -104,7 +104,9 @@ def test_contributions_add_up_with_and_without_what_is_typical(learnt) -> None:
 
 def test_arrays_go_out_and_come_back(learnt) -> None:
     head, x, what = learnt
-    head = with_typical(head, x[what == 0], np.ones((what == 0).sum()), most=100)
+    head = with_typical(
+        head, x[what == 0], np.ones((what == 0).sum()), np.arange((what == 0).sum()), most=100
+    )
     once = StatisticsHead.from_tensors(head.to_tensors())
     np.testing.assert_allclose(once.logit(x), head.logit(x), atol=0.02)
     again = StatisticsHead.from_tensors(once.to_tensors())

@@ -195,7 +195,7 @@ def test_partners_are_of_the_same_class() -> None:
 
 def test_a_score_is_accounted_for_from_where_music_by_people_lies(learnt: Learnt) -> None:
     head, x, y = learnt
-    typical = with_typical(head, x[~y], np.ones((~y).sum()), most=400)
+    typical = with_typical(head, x[~y], np.ones((~y).sum()), np.arange((~y).sum()), most=400)
     start, parts = typical.contributions(x)
     np.testing.assert_allclose(start + parts.sum(axis=1), head.logit(x), atol=1e-4)
     # What people made adds nothing on average, and the start is what it scores.

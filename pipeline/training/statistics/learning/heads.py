@@ -190,6 +190,7 @@ def with_typical(
     head: StatisticsHead,
     human: NDArray[np.float32],
     weights: NDArray[np.float64],
+    together: NDArray[np.intp],
     most: int = 3000,
     seed: int = 0,
 ) -> StatisticsHead:
@@ -199,15 +200,25 @@ def with_typical(
       head: as fitted.
       human: statistics of crops of it ``[crops, statistics]``.
       weights: ``[crops]``, the probability with which each is drawn.
+      together: crops of the same number are heard together ``[crops]``.
       most: crops that the average is of.
       seed: of the draw.
     """
     drawn = np.random.default_rng(seed).choice(len(human), most, p=weights / weights.sum())
-    blocks = np.array_split(human[drawn], max(1, most // 100))
+    times = np.bincount(drawn, minlength=len(human))
+    # Those that nobody drew are there for the others' sake.
+    blocks = np.array_split(np.unique(together[drawn]), max(1, most // 100))
+    rows = [np.flatnonzero(np.isin(together, block)) for block in blocks]
 
     def mean_parts(bare: StatisticsHead | GriffinLimHead) -> NDArray[np.float32]:
-        parts = np.concatenate([bare.contributions(block)[1] for block in blocks])
-        return parts.mean(axis=0).astype(np.float32)
+        total = np.zeros(human.shape[1])
+        for own in rows:
+            if isinstance(bare, StatisticsHead):
+                _, parts = bare.contributions(human[own], together[own])
+            else:
+                _, parts = bare.contributions(human[own])
+            total += times[own] @ parts
+        return (total / most).astype(np.float32)
 
     phases = head.griffin_lim
     if phases is not None:

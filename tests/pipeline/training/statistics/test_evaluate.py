@@ -13,6 +13,7 @@ import typer
 from artifactnet.models.statistics.band_network import BandShape
 from artifactnet.models.statistics.forensic_statistics import FEATURE_NAMES
 from artifactnet.pipeline.training.statistics import crop_table, evaluate, out_of_fold
+from artifactnet.pipeline.training.statistics.crop_table import heard_together
 from artifactnet.pipeline.training.statistics.figures import by_track
 from artifactnet.pipeline.training.statistics.learning import phases
 from artifactnet.pipeline.training.statistics.learning.boosting import BoostingConfig
@@ -29,7 +30,7 @@ from artifactnet.pipeline.training.statistics.out_of_fold import (
     Folder,
     FolderError,
     Mixture,
-    heard_together,
+    head_without,
     said_of,
     said_of_fold,
 )
@@ -86,7 +87,10 @@ def test_what_knows_phases_finds_a_generator_that_it_never_heard(
 
     def found(chosen: np.ndarray) -> float:
         crops = Crops(features[chosen], table[chosen].reset_index(drop=True))
-        said = pd.concat([said_of_fold(crops, course, 0, fold)[1] for fold in range(3)])
+        heads = [head_without(crops, course, 0, fold) for fold in range(3)]
+        said = pd.concat(
+            [said_of_fold(head, crops, course, 0, fold) for fold, head in enumerate(heads)]
+        )
         logit = Mixture.of(course).logit(said.reindex(crops.table.index), crops.table)
         tracks = crop_table.tracks_of(
             crops.table[~crops.table.section.isin(crop_table.RESYNTHESISED)]
@@ -106,12 +110,14 @@ def test_what_knows_phases_finds_a_generator_that_it_never_heard(
 def test_windows_of_a_track_through_one_channel_are_heard_together() -> None:
     rows = [
         ("a", "audit", "as-is", 0.0), ("b", "audit", "as-is", 0.0), ("a", "audit", "as-is", 4.0),
-        ("a", "plain", "as-is", 4.0), ("a", "drift", "mp3", 0.0), ("a", "drift", "aac", 0.0),
-        ("a", "drift", "mp3", 4.0), ("a", "train", "as-is", 0.0), ("a", "train", "as-is", 0.0),
+        ("a", "plain", "as-is", 0.0), ("a", "plain", "as-is", 4.0), ("a", "plain", "as-is", 8.0),
+        ("a", "drift", "mp3", 0.0), ("a", "drift", "aac", 0.0), ("a", "drift", "mp3", 4.0),
+        ("a", "train", "as-is", 0.0), ("a", "train", "as-is", 0.0),
         ("a", phases.GRIFFIN_LIM, "as-is", 0.0), ("a", phases.GRIFFIN_LIM, "as-is", 0.0),
     ]  # fmt: skip
     table = pd.DataFrame(rows, columns=["track_id", "section", "channel", "start"])
-    assert heard_together(table).tolist() == [0, 1, 0, 2, 3, 4, 3, 5, 6, 7, 8]
+    # Of the plain windows those that go through codecs have the company that they have there.
+    assert heard_together(table).tolist() == [0, 1, 0, 2, 2, 3, 4, 5, 4, 6, 7, 8, 9]
 
 
 def test_a_fold_is_heard_in_blocks_that_part_no_track(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -189,7 +195,7 @@ def test_learning_goes_on_where_it_stopped(
     assert first.notna().all(axis=None)
     (tmp_path / "own" / "seed1-fold2.parquet").unlink()
     again = Folder(tmp_path / "own", tmp_path / "bank", course)
-    with pytest.raises(FolderError, match=r"seed1-fold2.parquet: is missing: remove it, and its"):
+    with pytest.raises(FolderError, match=r"seed1-fold2.parquet: is missing: remove it, and what"):
         again.said(1)
     again.learn(range(2), told.append)
     assert [one.split(":")[0] for one in told[5:]] == [
@@ -204,6 +210,35 @@ def test_learning_goes_on_where_it_stopped(
         *(f"seed{s}-fold{f}.{kind}" for s in range(2) for f in range(3)
           for kind in ("parquet", "safetensors")),
     }  # fmt: skip
+
+
+def test_what_a_head_said_is_said_again_without_learning(
+    tmp_path: Path, crops: Crops, course: Course, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    folder = Folder(tmp_path / "own", tmp_path / "bank", course)
+    folder.learn([0], lambda _: None)
+    first = folder.said(0)
+    file = tmp_path / "own" / "seed0-fold1.parquet"
+    file.unlink()
+    asked: list[float] = []
+
+    def said(head: Any, *rest: Any) -> pd.DataFrame:
+        asked.append(head.together)
+        return said_of_fold(head, *rest)
+
+    monkeypatch.setattr(out_of_fold, "head_without", lambda *_: pytest.fail("was learnt before"))
+    monkeypatch.setattr(out_of_fold, "said_of_fold", said)
+    folder.learn([0], lambda _: None)
+    pd.testing.assert_frame_equal(folder.said(0), first)
+    alone = Folder(tmp_path / "own", tmp_path / "bank", course, together=0.0)
+    alone.learn([0], lambda _: None)
+    pd.testing.assert_frame_equal(alone.said(0), first)  # trees hear each by itself
+    assert asked == [out_of_fold.TOGETHER, 0.0, 0.0, 0.0]
+    assert (tmp_path / "own" / "seed0-fold2-together0.parquet").exists()
+    file.unlink()
+    file.with_suffix(".safetensors").write_bytes(b"no tensors")
+    with pytest.raises(FolderError, match=r"seed0-fold1.safetensors: is damaged: remove it, and"):
+        folder.learn([0], lambda _: None)
 
 
 def test_what_another_process_learnt_is_not_learnt_again(
