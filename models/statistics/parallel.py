@@ -143,7 +143,7 @@ class ParallelNetworks(nn.Module):
     def to_arrays(self) -> dict[str, NDArray[Any]]:
         """Its tensors; weights as float16."""
         return {
-            name: (tensor.half() if name.endswith("weight") else tensor).cpu().numpy()
+            name: (tensor.half() if name.endswith("weight") else tensor).cpu().contiguous().numpy()
             for name, tensor in self.state_dict().items()
         }
 

@@ -13,7 +13,8 @@ from torch import Tensor
 SIDE_BY_SIDE = 8
 """Windows of a track, one behind the other, that an audit hears together at most. Batches hold a
 multiple of it, so that no device hears others; a track has seven windows where nobody asks for
-more. Of all windows it is half a minute: what is generated in part stays apart."""
+more. Where every second is heard it is half a minute: parts of spliced tracks are found as well
+as when each window is heard by itself, which those of a whole track heard together are not."""
 
 Together = NDArray[np.integer] | None
 """Segments of the same number are heard together ``[segments]``; ``None``: each by itself."""

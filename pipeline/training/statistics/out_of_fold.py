@@ -240,8 +240,11 @@ class Folder:
         """As its file has it, learnt where there is none: what it says can be said again."""
         file = self.path / f"seed{seed}-fold{fold}.safetensors"
         if not file.exists():
+            arrays = head_without(crops, self.course, seed, fold).to_tensors()
+            # Of a transposed array safetensors would write the numbers as they lie in memory.
+            arrays = {name: np.ascontiguousarray(array) for name, array in arrays.items()}
             with whole_file(file) as partial:
-                save_file(head_without(crops, self.course, seed, fold).to_tensors(), partial)
+                save_file(arrays, partial)
         try:
             head = StatisticsHead.from_tensors(load_file(file))
         except (SafetensorError, ValueError) as error:

@@ -236,6 +236,14 @@ def test_segments_heard_together_move_towards_each_other_by_band_networks_alone(
     np.testing.assert_allclose(start + parts.sum(axis=1), joined(heard, head.mix), atol=1e-4)
 
 
+def test_every_array_of_a_head_lies_as_it_is_read(
+    learnt: tuple[StatisticsHead, np.ndarray, np.ndarray],
+) -> None:
+    # Of a transposed one safetensors writes the numbers as they lie in memory, without a word.
+    arrays = learnt[0].to_tensors()
+    assert [name for name, array in arrays.items() if not array.flags.c_contiguous] == []
+
+
 def test_a_head_that_hears_each_segment_by_itself(
     learnt: tuple[StatisticsHead, np.ndarray, np.ndarray],
 ) -> None:

@@ -241,6 +241,22 @@ def test_what_a_head_said_is_said_again_without_learning(
         folder.learn([0], lambda _: None)
 
 
+def test_a_head_with_networks_says_the_same_from_its_file(tmp_path: Path, crops: Crops) -> None:
+    band = BandConfig(BandShape(networks=1, band_width=8, depth=8, width=8), Learning(epochs=2.0))
+    dense = NetworkConfig(1, 8, learning=Learning(epochs=2.0))
+    config = HeadConfig(BoostingConfig(max_iter=5, bags=1), dense, band)
+    course = Course(config, {}, ("train", "audit"), folds=2)
+    folder = Folder(tmp_path / "own", tmp_path / "bank", course)
+    folder.learn([0], lambda _: None)
+    for fold in range(2):
+        head = head_without(crops, course, 0, fold)
+        said = said_of_fold(head, crops, course, 0, fold)
+        found = folder.said(0).loc[said.index]
+        # Weights of networks lie in files in half precision.
+        pd.testing.assert_frame_equal(found, said, atol=0.02, rtol=0.02)
+        assert said.bands.std() > 0.05
+
+
 def test_what_another_process_learnt_is_not_learnt_again(
     tmp_path: Path, crops: Crops, course: Course
 ) -> None:
