@@ -17,6 +17,7 @@ from numpy.typing import NDArray
 
 from artifactnet.models.statistics.band_network import BandNetwork
 from artifactnet.models.statistics.head_tensors import TYPICAL, less_typical, part, typical_of
+from artifactnet.models.statistics.track_mean import Together, heard
 
 NETWORK = "network."
 """Prefix of the networks' tensors."""
@@ -43,18 +44,28 @@ class GriffinLimHead:
     margin: float = 1.0
     typical: NDArray[np.float32] | None = None
 
-    def logit(self, features: NDArray[np.float32]) -> NDArray[np.float64]:
-        """Logit ``[segments]`` of ``features`` ``[segments, features]``, less the margin."""
+    def logit(
+        self, features: NDArray[np.float32], together: Together = None, share: float = 0.0
+    ) -> NDArray[np.float64]:
+        """Logit ``[segments]``, less the margin.
+
+        Args:
+          features: ``[segments, features]``.
+          together: which segments are heard together.
+          share: how far of the way to their mean; see ``track_mean.heard``.
+        """
         with torch.inference_mode():
-            inputs = self.network.inputs(torch.from_numpy(features))
+            inputs = heard(self.network, features, together, share)
             return self.network(inputs).double().numpy() - self.margin
 
-    def contributions(self, features: NDArray[np.float32]) -> tuple[float, NDArray[np.float64]]:
+    def contributions(
+        self, features: NDArray[np.float32], together: Together = None, share: float = 0.0
+    ) -> tuple[float, NDArray[np.float64]]:
         """The logit that all segments start from, and what each statistic adds to it.
 
-        See ``StatisticsHead.contributions``.
+        See ``StatisticsHead.contributions``; arguments as of ``logit``.
         """
-        inputs = self.network.inputs(torch.from_numpy(features))
+        inputs = heard(self.network, features, together, share)
         origin, moved = self.network.contributions(inputs)
         return less_typical(float(origin) - self.margin, moved.double().numpy(), self.typical)
 

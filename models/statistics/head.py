@@ -21,7 +21,7 @@ from artifactnet.models.statistics.griffin_lim import GriffinLimHead, either, pa
 from artifactnet.models.statistics.head_tensors import TYPICAL, less_typical, part, typical_of
 from artifactnet.models.statistics.network import StatisticsNetwork
 from artifactnet.models.statistics.parallel import ParallelNetworks
-from artifactnet.models.statistics.track_mean import Together, toward_mean, without_silence
+from artifactnet.models.statistics.track_mean import Together, heard
 
 NETWORK = "network."
 """Prefix of the dense networks' tensors; those of the trees have none."""
@@ -65,8 +65,9 @@ class StatisticsHead:
         of the spectrum holds sound, the less is known, whoever made it.
       griffin_lim: what knows phases that were found anew, if anything does; a segment is generated
         where it or the others say so.
-      together: how far of the way to the mean of those heard together band networks see the
-        statistics of a segment, 0 to 1. Trees and dense networks gain nothing by it.
+      together: how far of the way to the mean of those heard together band networks, those of
+        ``griffin_lim`` too, see the statistics of a segment, 0 to 1. Trees and dense networks
+        gain nothing by it.
     """
 
     trees: BoostedTrees
@@ -91,10 +92,8 @@ class StatisticsHead:
         found: list[tuple[float, ParallelNetworks, Tensor]] = []
         there = [one for one in (self.network, self.band_network) if one is not None]
         for share, network in zip(self.mix[1:], there, strict=True):
-            inputs = network.inputs(torch.from_numpy(features))
-            if network is self.band_network and together is not None and self.together:
-                inputs = toward_mean(inputs, without_silence(features, together), self.together)
-            found.append((share, network, inputs))
+            way = self.together if network is self.band_network else 0.0
+            found.append((share, network, heard(network, features, together, way)))
         return found
 
     def logits(
@@ -116,7 +115,7 @@ class StatisticsHead:
             for _, network, inputs in self._networks(features, together):
                 said.append(network(inputs).double().numpy())
         if self.griffin_lim is not None:
-            said.append(self.griffin_lim.logit(features))
+            said.append(self.griffin_lim.logit(features, together, self.together))
         return np.stack(said, axis=1)
 
     def logit(
@@ -150,7 +149,7 @@ class StatisticsHead:
             parts += share * moved.double().numpy()
         start, parts = less_typical(start, parts, self.typical)
         if self.griffin_lim is not None:
-            other = self.griffin_lim.contributions(features)
+            other = self.griffin_lim.contributions(features, together, self.together)
             start, parts = parts_of_either((start, parts), other)
         return start, parts
 

@@ -10,6 +10,8 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
+from artifactnet.models.statistics.parallel import ParallelNetworks
+
 SIDE_BY_SIDE = 8
 """Windows of a track, one behind the other, that an audit hears together at most. Batches hold a
 multiple of it, so that no device hears others; a track has seven windows where nobody asks for
@@ -23,6 +25,27 @@ Together = NDArray[np.integer] | None
 def side_by_side(segments: int) -> NDArray[np.intp]:
     """Which of a track's ``segments``, in their order, are heard together."""
     return np.arange(segments) // SIDE_BY_SIDE
+
+
+def heard(
+    networks: ParallelNetworks,
+    features: NDArray[np.float32],
+    together: Together,
+    share: float,
+) -> Tensor:
+    """What ``networks`` read of ``features``, as their ``inputs`` returns it.
+
+    Args:
+      networks: that standardise.
+      features: ``[segments, statistics]``, NaN where one could not be measured.
+      together: segments of the same number are heard together ``[segments]``, or each by itself;
+        one without any statistic is heard by itself.
+      share: how far of the way to the mean of those heard together, 0 to 1.
+    """
+    inputs = networks.inputs(torch.from_numpy(features))
+    if together is None or not share:
+        return inputs
+    return toward_mean(inputs, without_silence(features, together), share)
 
 
 def toward_mean(inputs: Tensor, together: NDArray[np.integer], share: float) -> Tensor:

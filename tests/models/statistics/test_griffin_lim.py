@@ -1,5 +1,7 @@
 """What knows phases found anew: how its word joins that of the others, and crafted files."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 from hypothesis import given
@@ -100,6 +102,26 @@ def test_contributions_add_up_with_and_without_what_is_typical(learnt) -> None:
     _, found = typical.contributions(x[what == 2][:40])
     by_cause = found.mean(axis=0)  # what is noise cancels
     assert by_cause[200:400].sum() > 3 * abs(by_cause[400:].sum())
+
+
+def test_what_is_heard_together_is_so_by_these_networks_too(learnt) -> None:
+    head, x, what = learnt
+    heard = replace(head, together=0.5)
+    human = np.flatnonzero(what == 0)
+    pairs = np.arange(len(human)) // 2
+    typical = with_typical(heard, x[human], np.ones(len(human)), pairs, most=100)
+    same = np.arange(60) // 3
+    by_phases = heard.logits(x[:60], same)[:, -1]
+    assert abs(by_phases - heard.logits(x[:60])[:, -1]).max() > 1e-3
+    assert by_phases.reshape(-1, 3).std(axis=1).mean() < (
+        heard.logits(x[:60])[:, -1].reshape(-1, 3).std(axis=1).mean()
+    )
+    for one in (heard, typical):
+        start, found = one.contributions(x[:60], same)
+        np.testing.assert_allclose(start + found.sum(axis=1), one.logit(x[:60], same), atol=1e-3)
+    start, _ = typical.contributions(x[:1])
+    alone = with_typical(head, x[human], np.ones(len(human)), pairs, most=100)
+    assert abs(start - alone.contributions(x[:1])[0]) > 1e-4
 
 
 def test_arrays_go_out_and_come_back(learnt) -> None:

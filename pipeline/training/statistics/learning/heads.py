@@ -4,8 +4,9 @@ Enters: statistics of crops ``[crops, statistics]`` with their labels and weight
 ``StatisticsHead``.
 """
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field, fields, is_dataclass, replace
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -14,7 +15,6 @@ from numpy.typing import NDArray
 from artifactnet.models.statistics.band_layout import BandLayout, band_layout
 from artifactnet.models.statistics.boosted_trees import BoostedTrees
 from artifactnet.models.statistics.forensic_statistics import FEATURE_NAMES
-from artifactnet.models.statistics.griffin_lim import GriffinLimHead
 from artifactnet.models.statistics.head import StatisticsHead
 from artifactnet.pipeline.training.statistics.learning.boosting import (
     BoostingConfig,
@@ -210,18 +210,14 @@ def with_typical(
     blocks = np.array_split(np.unique(together[drawn]), max(1, most // 100))
     rows = [np.flatnonzero(np.isin(together, block)) for block in blocks]
 
-    def mean_parts(bare: StatisticsHead | GriffinLimHead) -> NDArray[np.float32]:
-        total = np.zeros(human.shape[1])
-        for own in rows:
-            if isinstance(bare, StatisticsHead):
-                _, parts = bare.contributions(human[own], together[own])
-            else:
-                _, parts = bare.contributions(human[own])
-            total += times[own] @ parts
-        return (total / most).astype(np.float32)
+    def mean_parts(account: Callable[..., tuple[float, NDArray[np.float64]]]) -> NDArray:
+        parts = [times[own] @ account(human[own], together[own])[1] for own in rows]
+        return (np.sum(parts, axis=0) / most).astype(np.float32)
 
     phases = head.griffin_lim
     if phases is not None:
-        phases = replace(phases, typical=mean_parts(replace(phases, typical=None)))
-    own = mean_parts(replace(head, typical=None, griffin_lim=None))
+        bare = replace(phases, typical=None)
+        typical = mean_parts(partial(bare.contributions, share=head.together))
+        phases = replace(phases, typical=typical)
+    own = mean_parts(replace(head, typical=None, griffin_lim=None).contributions)
     return replace(head, typical=own, griffin_lim=phases)
