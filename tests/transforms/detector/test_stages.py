@@ -11,6 +11,7 @@ from apache_beam.testing.test_pipeline import TestPipeline
 from apache_beam.testing.util import assert_that
 
 from artifactnet.models.artifactnet import load_detector
+from artifactnet.models.device import CPU_SEGMENTS
 from artifactnet.transforms.audio.codec_spec import CodecSpec, parse_codecs
 from artifactnet.transforms.audio.windows import AudioInfo, DecodedAudio
 from artifactnet.transforms.detector.chain import segment_chain
@@ -80,7 +81,7 @@ def test_codec_do_fn_numbers_pieces(tiny_weights: Path) -> None:
     do_fn.setup()
     do_fn.start_bundle()
     found = []
-    for piece in (replace(decoded(3), last=False), decoded(5), decoded(1)):
+    for piece in (replace(decoded(3), last=False), decoded(CPU_SEGMENTS + 1), decoded(1)):
         found += [(batch.part, batch.parts) for batch in do_fn.process(piece)]
     assert found == [(0, 0), (1, 3), (2, 3), (0, 1)]
 
@@ -106,7 +107,7 @@ def test_missing_encoder_fails_the_track_not_the_job(tiny_weights: Path) -> None
 
 @pytest.mark.slow
 def test_stages_in_a_pipeline_equal_the_network(tiny_weights: Path) -> None:
-    track = decoded(6)
+    track = decoded(CPU_SEGMENTS + 2)
     network = load_detector(tiny_weights).network
     with torch.inference_mode():
         expected = torch.sigmoid(network(torch.from_numpy(track.audio.windows)).logit).numpy()
@@ -117,8 +118,8 @@ def test_stages_in_a_pipeline_equal_the_network(tiny_weights: Path) -> None:
         assert all(isinstance(payload, SegmentScores) for payload in payloads)
         found = np.concatenate([payload.p_ai for payload in payloads])
         np.testing.assert_allclose(found, expected, atol=1e-5)
-        assert payloads[0].embedding.shape == (4, 8)
-        assert payloads[0].channel_statistics.shape == (4, 7, 2)
+        assert payloads[0].embedding.shape == (CPU_SEGMENTS, 8)
+        assert payloads[0].channel_statistics.shape == (CPU_SEGMENTS, 7, 2)
 
     with TestPipeline("FnApiRunner") as pipeline:
         scored = (
