@@ -18,6 +18,7 @@ from numpy.typing import NDArray
 from artifactnet.transforms.audio.codec_spec import PYAV, CodecSpec
 from artifactnet.transforms.audio.decoder.pool import decoder_pool
 from artifactnet.transforms.audio.lossy_codec import BACKENDS, codec_roundtrip
+from artifactnet.transforms.audio.windows import DecodedAudio
 from artifactnet.transforms.detector.detector import DetectorOptions, detector_of
 from artifactnet.transforms.elements.records import (
     DecodedTrack,
@@ -62,6 +63,19 @@ def reencode(
     return np.stack([codec_roundtrip(window, sample_rate, spec, encoder) for window in windows])
 
 
+def cuts_of(audio: DecodedAudio, segments_per_batch: int) -> Iterator[slice]:
+    """The windows of each batch.
+
+    None reaches over the border of two pieces of a long track, so that the same windows stand side
+    by side whether the pieces come apart or joined.
+    """
+    first = 0
+    for count in audio.pieces or (len(audio.starts),):
+        for begin in range(first, first + count, segments_per_batch):
+            yield slice(begin, min(begin + segments_per_batch, first + count))
+        first += count
+
+
 def batches_of(
     track: DecodedTrack, codecs: tuple[CodecSpec, ...], segments_per_batch: int, first_part: int = 0
 ) -> Iterator[tuple[CodecSpec, SegmentBatch[Any]]]:
@@ -84,7 +98,7 @@ def batches_of(
     facts = TrackFacts(
         track.row, track.sha256, audio.info, audio.notes, audio.facts, track.file_bytes
     )
-    cuts = range(0, len(audio.starts), segments_per_batch)
+    cuts = tuple(cuts_of(audio, segments_per_batch))
     if track.last and not cuts:  # silence at the end; the track must be told to be complete
         nothing = SegmentScores.bare(np.zeros(0, np.float32))
         yield (
@@ -94,8 +108,7 @@ def batches_of(
         return
     parts = first_part + len(codecs) * len(cuts) if track.last else 0
     for position, spec in enumerate(codecs):
-        for index, first in enumerate(cuts):
-            piece = slice(first, first + segments_per_batch)
+        for index, piece in enumerate(cuts):
             yield (
                 spec,
                 SegmentBatch(

@@ -63,6 +63,7 @@ class Report:
 @dataclass(frozen=True)
 class _Job:
     facts: Mapping[str, Any]
+    audit: str
     detector: DetectorOptions
     page: Path
     contact: str
@@ -79,7 +80,7 @@ def _make_page(job: _Job) -> TrackEvidence | str:
     detector = detector_of(job.detector)
     reference = _reference(job.detector.weights, detector.model_id)
     try:
-        decoded = heard(job.facts, detector, job.detector.access)
+        decoded = heard(job.facts, job.audit, detector, job.detector.access)
         found, sound = track_evidence(job.facts, decoded, detector, reference)
     except UnheardTrackError as error:
         return str(error)
@@ -143,7 +144,12 @@ def make_report(request: ReportRequest) -> Report:
     pages.mkdir(parents=True, exist_ok=True)
     jobs = [
         _Job(
-            row, options, pages / page_name(row["track_id"]), request.contact, not request.no_audio
+            row,
+            audit,
+            options,
+            pages / page_name(row["track_id"]),
+            request.contact,
+            not request.no_audio,
         )
         for row in chosen
     ]

@@ -23,6 +23,7 @@ from artifactnet.pipeline.evidence.explanations import Explanation, explanations
 from artifactnet.pipeline.evidence.occlusion import BandLogit, occlusion
 from artifactnet.pipeline.evidence.reference import Rate, Reference, is_lossless
 from artifactnet.pipeline.evidence.robustness import variants
+from artifactnet.pipeline.output.run_record import segments_of_run
 from artifactnet.transforms.audio.windows import DecodedAudio, windows_apart
 from artifactnet.transforms.decode import DecodeOptions, decode_row
 from artifactnet.transforms.detector.chain import chain_of
@@ -209,7 +210,8 @@ def window_scores(detector: Detector | OnnxDetector, windows: NDArray[np.float32
 def track_scores(detector: Detector | OnnxDetector, audio: DecodedAudio) -> SegmentScores:
     """Scores of a track's windows, heard piece by piece, as an audit hears them."""
     borders = np.cumsum(audio.pieces, dtype=int)[:-1]
-    found = [window_scores(detector, piece) for piece in np.split(audio.windows, borders)]
+    pieces = np.split(audio.windows, borders)
+    found = [window_scores(detector, piece) for piece in pieces if len(piece)]
     return SegmentScores.joined(found)
 
 
@@ -329,9 +331,9 @@ def _mean(values: NDArray[np.float32]) -> float:
 
 
 def heard(
-    facts: Mapping[str, Any], detector: Detector | OnnxDetector, access: S3Access
+    facts: Mapping[str, Any], output: str, detector: Detector | OnnxDetector, access: S3Access
 ) -> DecodedTrack:
-    """The sound of a row of ``tracks/``, with as many windows as the audit took.
+    """The sound of a row of ``tracks/`` of ``output``, with the windows that the audit took.
 
     Raises:
       UnheardTrackError: another detector scored it: its page would set the score of one beside
@@ -341,5 +343,9 @@ def heard(
         raise UnheardTrackError(other_model(facts["track_id"], facts["model_id"], detector))
     inside = embedded_place(facts["uri"], facts.get("content_id") or "", AUDIO_COLUMN)
     row = ManifestRow(facts["track_id"], facts["uri"], "report", 1, inside)
-    options = DecodeOptions(facts["segments"], access=access)
+    try:
+        segments = segments_of_run(output, facts["run_id"])
+    except ValueError:  # nothing is known of the run: as many as were scored
+        segments = facts["segments"]
+    options = DecodeOptions(segments, access=access)
     return decode_row(row, detector.config, options, EmbeddedAudioReader())

@@ -22,6 +22,7 @@ from artifactnet.pipeline.output.layout import (
     counts_address,
     output_files,
     record_address,
+    start_address,
     table_files,
 )
 from artifactnet.transforms.elements.stage import NAMESPACE
@@ -209,3 +210,19 @@ def write_run_record(record: RunRecord, output: str) -> None:
     """Write the record of a run, and its copy ``run.json``."""
     for address in (record_address(output, record.run_id), FileSystems.join(output, RECORD)):
         write_json(address, asdict(record))
+
+
+def segments_of_run(output: str, run_id: str) -> int | None:
+    """Windows that a run planned of a track at most, ``None`` for all; of a killed one, as asked.
+
+    A row of ``tracks/`` has those that were scored, without the silent and the unreadable ones:
+    who hears the track again plans as many as the run did.
+
+    Raises:
+      ValueError: nothing is known of the run.
+    """
+    for address in (record_address(output, run_id), start_address(output, run_id)):
+        if FileSystems.exists(address):
+            found = read_json(address)["configuration"]["segments"]
+            return None if found is None else int(found)
+    raise ValueError(f"{output}: nothing says how run {run_id} was configured")

@@ -10,20 +10,18 @@ from collections import defaultdict
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 
-from apache_beam.io.filesystems import FileSystems
-
 from artifactnet.pipeline.audit.report import printable
 from artifactnet.pipeline.audit.score import score_rows
 from artifactnet.pipeline.output.damage import all_damage, recorded_checksums
 from artifactnet.pipeline.output.latest import read_state, whole_output
-from artifactnet.pipeline.output.layout import record_address, start_address
+from artifactnet.pipeline.output.run_record import segments_of_run
 from artifactnet.transforms.audio.codec_spec import CodecSpec
 from artifactnet.transforms.decode import DecodeOptions
 from artifactnet.transforms.detector.detector import AnyDetector, other_model
 from artifactnet.transforms.elements.records import ErrorRow, ManifestRow
 from artifactnet.transforms.manifests.parquet import AUDIO_COLUMN
 from artifactnet.transforms.reencode import ReencodeOptions
-from artifactnet.transforms.storage.files import read_json, table_rows
+from artifactnet.transforms.storage.files import table_rows
 from artifactnet.transforms.storage.fingerprint import embedded_place
 from artifactnet.transforms.storage.object_store import S3Access
 
@@ -77,18 +75,6 @@ def verify_files(output: str) -> Verified:
     return Verified(len(tables & recorded), damaged, unrecorded)
 
 
-def _segments_of(output: str, run_id: str) -> int:
-    """Windows that a run took of a track at most; of a killed one, as it was asked to.
-
-    Raises:
-      ValueError: nothing is known of the run.
-    """
-    for address in (record_address(output, run_id), start_address(output, run_id)):
-        if FileSystems.exists(address):
-            return int(read_json(address)["configuration"]["segments"])
-    raise ValueError(f"{output}: nothing says how run {run_id} was configured")
-
-
 def verify_scores(
     output: str, found: Verified, detector: AnyDetector, sample: int, access: S3Access
 ) -> Verified:
@@ -105,7 +91,7 @@ def verify_scores(
     ).fetchall()
     if others := sorted({row[3] for row in rows} - {detector.model_id}):
         raise ValueError(other_model(output, others[0], detector))
-    segments_of = {run_id: _segments_of(output, run_id) for run_id in {row[-1] for row in rows}}
+    segments_of = {run_id: segments_of_run(output, run_id) for run_id in {row[-1] for row in rows}}
     by_segments = defaultdict(list)
     for row in rows:
         by_segments[segments_of[row[-1]]].append(row)

@@ -78,6 +78,7 @@ def export_decisions(request: ReviewRequest) -> Counter[str]:
 
 def _pages(request: ReviewRequest):  # type: ignore[no-untyped-def]
     access = s3_access(PipelineOptions(list(request.beam_options)))
+    output = absolute(request.audit)
     options = detector_options(request.weights, request.model, "auto", access)
     detector = detector_of(options)
     reference = load_reference(options.weights, detector.model_id)
@@ -85,7 +86,8 @@ def _pages(request: ReviewRequest):  # type: ignore[no-untyped-def]
 
     @lru_cache(KEPT_PAGES)
     def evidence(name: str):  # type: ignore[no-untyped-def]
-        return track_evidence(rows[name], heard(rows[name], detector, access), detector, reference)
+        decoded = heard(rows[name], output, detector, access)
+        return track_evidence(rows[name], decoded, detector, reference)
 
     def page(asked: Asked, bar: ReviewBar) -> str:
         rows[asked.fingerprint] = asked.row

@@ -144,13 +144,14 @@ def test_scores_come_out_the_same(
 def test_rows_of_each_run_are_scored_as_that_run_did(
     asked: AuditRequest, tmp_path: Path, free_weights: Path
 ) -> None:
-    for folder in ("long", "more"):
+    for folder in ("long", "more", "whole"):
         (tmp_path / folder).mkdir()
         noise = np.random.default_rng(0).normal(0, np.linspace(0.01, 0.3, 1_000_000))
         soundfile.write(tmp_path / folder / f"{folder}.wav", noise, 44_100)
     run_audit(replace(asked, catalogue=str(tmp_path / "long")))
     run_audit(replace(asked, catalogue=str(tmp_path / "more"), segments=1))
+    run_audit(replace(asked, catalogue=str(tmp_path / "whole"), segments=None))
     output = str(tmp_path / "out")
-    assert sorted(read_audit(output).tracks["segments"].to_pylist()) == [1, 6]
+    assert sorted(read_audit(output).tracks["segments"].to_pylist()) == [1, 6, 6]
     found = run_verify(output, None, free_weights, 20, S3Access())
-    assert (found.scored, found.holds) == (2, True)
+    assert (found.scored, found.holds) == (3, True)
