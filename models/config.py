@@ -59,8 +59,8 @@ class ArtifactNetConfig:
       embedding_size: length of the embedding that the CNN's last layer reads.
       threshold_real: a track is ``real`` when its score is below.
       threshold_ai: a track is ``ai`` when its score is at least this.
-      threshold_ai_short: the same for a track of fewer than ``SHORT_SEGMENTS`` segments, whose
-        score says less; where it is lower than ``threshold_ai``, that counts.
+      threshold_ai_short: the same for a track of fewer than ``SHORT_SEGMENTS`` segments, of which
+        another rate of human ones reaches a score; 0: as for the others.
       statistics: version of the forensic statistics by which a head of boosted trees decides;
         empty where the CNN does.
       pooling: how a track's score follows from its segments', see ``models/pooling.py``.
@@ -91,9 +91,8 @@ class ArtifactNetConfig:
 
     def threshold_ai_of(self, segments: int) -> float:
         """Score from which a track of so many segments that don't overlap is ``ai``."""
-        if segments < SHORT_SEGMENTS:
-            return max(self.threshold_ai, self.threshold_ai_short)
-        return self.threshold_ai
+        short = self.threshold_ai_short if segments < SHORT_SEGMENTS else 0.0
+        return short or self.threshold_ai
 
     @property
     def segment_seconds(self) -> float:

@@ -137,7 +137,8 @@ def _save(weights: Path | None, calibration: Calibration, short: float, target: 
         network.config,
         threshold_real=calibration.real.threshold,
         threshold_ai=calibration.ai.threshold,
-        threshold_ai_short=short,
+        # Never below what is called real: between them nothing is said.
+        threshold_ai_short=short and max(short, calibration.real.threshold),
     )
     calibrated = ArtifactNet(config)
     calibrated.load_state_dict(network.state_dict())
@@ -209,7 +210,7 @@ def run_calibrate(request: CalibrateRequest) -> Calibration:
     print(_line("real <", missed, found.real, request.confidence))
     if len(generated):
         above = short.threshold if short else found.ai.threshold
-        least = np.where(scores.generated_short, max(above, found.ai.threshold), found.ai.threshold)
+        least = np.where(scores.generated_short, above, found.ai.threshold)
         share = (generated >= least).mean()
         print(f"{share:.1%} of {len(generated)} generated tracks are called ai")
     print(f"{request.save}: model id {new_id}")

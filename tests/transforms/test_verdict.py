@@ -150,13 +150,16 @@ def test_a_failed_row_leaves_at_once(tiny_weights) -> None:
     assert outputs == [ErrorRow(FACTS.row, failed)]
 
 
-def test_a_short_track_needs_a_clearer_score() -> None:
+def test_a_short_track_has_a_threshold_of_its_own() -> None:
     short, long = (in_a_row([0.85] * count) for count in (3, 4))
     assert decide(short, thresholds(threshold_ai_short=0.9), 60.0).verdict == "uncertain"
     assert decide(short, thresholds(threshold_ai_short=0.9), 60.0).threshold_ai == 0.9
     assert decide(long, thresholds(threshold_ai_short=0.9), 60.0).verdict == "ai"
     assert decide(long, thresholds(threshold_ai_short=0.9), 60.0).threshold_ai == 0.8
-    assert decide(short, thresholds(threshold_ai_short=0.1), 60.0).verdict == "ai"
+    assert decide(short, thresholds(threshold_ai_short=0.0), 60.0).verdict == "ai"
+    lower = thresholds(threshold_ai_short=0.7)
+    assert decide(in_a_row([0.75] * 3), lower, 60.0).verdict == "ai"
+    assert decide(in_a_row([0.75] * 4), lower, 60.0).verdict == "uncertain"
     # Windows that overlap are no more evidence than the sound that they cover.
     views = [replace(one, start=one.start / 2) for one in in_a_row([0.85] * 6)]
     found = decide(views, thresholds(threshold_ai_short=0.9), 60.0)
