@@ -25,7 +25,7 @@ from artifactnet.pipeline.evidence.reference import Rate, Reference, is_lossless
 from artifactnet.pipeline.evidence.robustness import variants
 from artifactnet.pipeline.output.run_record import segments_of_run
 from artifactnet.transforms.audio.windows import DecodedAudio, windows_apart
-from artifactnet.transforms.decode import DecodeOptions, decode_row
+from artifactnet.transforms.decode import BLOCK, DecodeOptions, decode_row
 from artifactnet.transforms.detector.chain import chain_of
 from artifactnet.transforms.detector.detector import other_model
 from artifactnet.transforms.detector.network_detector import Detector
@@ -37,10 +37,10 @@ from artifactnet.transforms.elements.records import (
     StageFailure,
 )
 from artifactnet.transforms.manifests.parquet import AUDIO_COLUMN, EmbeddedAudioReader
+from artifactnet.transforms.reencode import cuts_of
 from artifactnet.transforms.storage.fingerprint import embedded_place
 from artifactnet.transforms.storage.object_store import S3Access
 
-"""What the names of lossless codecs begin with."""
 SAME = 0.002
 """Largest difference from the audit's score that says nothing: another processor rounds so."""
 OCCLUDED = 2
@@ -209,9 +209,7 @@ def window_scores(detector: Detector | OnnxDetector, windows: NDArray[np.float32
 
 def track_scores(detector: Detector | OnnxDetector, audio: DecodedAudio) -> SegmentScores:
     """Scores of a track's windows, heard piece by piece, as an audit hears them."""
-    borders = np.cumsum(audio.pieces, dtype=int)[:-1]
-    pieces = np.split(audio.windows, borders)
-    found = [window_scores(detector, piece) for piece in pieces if len(piece)]
+    found = [window_scores(detector, audio.windows[cut]) for cut in cuts_of(audio, BLOCK)]
     return SegmentScores.joined(found)
 
 

@@ -106,6 +106,11 @@ class Crops:
         """What trees part, which all folds share."""
         return Levels.of(self.features)
 
+    @cached_property
+    def heard(self) -> NDArray[np.intp]:
+        """Which of them are heard together, see ``heard_together``."""
+        return heard_together(self.table)
+
     @classmethod
     def of_bank(cls, bank: Path, course: Course) -> "Crops":
         """All crops of ``bank``, with what of each was ``measured``, and P(a voice alone)."""
@@ -148,7 +153,7 @@ def head_without(crops: Crops, course: Course, seed: int, one: int) -> Statistic
 
 def said_of(head: StatisticsHead, crops: Crops, rows: NDArray[np.intp]) -> NDArray[np.float64]:
     """What ``head`` says of the crops of ``rows``, as ``StatisticsHead.logits`` returns it."""
-    heard = heard_together(crops.table)[rows]
+    heard = crops.heard[rows]
     found, said = [], []
     for block in np.array_split(np.unique(heard), max(1, len(rows) // BLOCK)):
         own = np.flatnonzero(np.isin(heard, block))
